@@ -1,0 +1,1 @@
+"""What workflows, activities, workers, starters and web share."""

@@ -1,0 +1,208 @@
+"""The approval as a pure state machine: what stands, and what each message makes of it.
+
+States: `routing -> waiting -> (returned | withdrawn | rejected | approved)`, automatic ones `routing -> approved`, and
+one whose signature expired before anything could open it `routing -> returned`;
+only `approved -> executing -> (executed | needs_attention)`. Right before the effect an approved request whose facts
+no longer hold is returned instead.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from plixo.domain.path import ApprovalPath, Seat, Stage
+from plixo.domain.people import Group
+from plixo.domain.refusals import Conflict
+
+
+class State(StrEnum):
+    """Where an approval request stands."""
+
+    ROUTING = "routing"
+    WAITING = "waiting"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    EXECUTED = "executed"
+    NEEDS_ATTENTION = "needs_attention"
+
+    @property
+    def label(self) -> str:
+        """The state in the words of page, mail, CLI and Temporal UI."""
+        return "Applied in Stripe" if self is State.EXECUTED else self.value.replace("_", " ").capitalize()
+
+
+ENDED: Final = frozenset({State.RETURNED, State.WITHDRAWN, State.REJECTED, State.EXECUTED, State.NEEDS_ATTENTION})
+"""States in which the workflow has nothing left to do."""
+
+COUNTED: Final = frozenset(
+    {State.ROUTING, State.WAITING, State.APPROVED, State.EXECUTING, State.EXECUTED, State.NEEDS_ATTENTION},
+)
+"""States whose amounts count in the sums that limits depend on; what needs attention may have been granted."""
+
+
+class Verdict(StrEnum):
+    """What a signed decision says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One person's signed verdict on one fingerprint.
+
+    Attributes:
+        decision_id: Unique; also the update id.
+        approval_id: The request it is about.
+        round: The request's round when it was signed; another round needs another decision.
+        stage: Index of the stage it was signed for.
+        person_id: Who decided.
+        group: The seat they decided for; None for a withdrawal.
+        verdict: What they said.
+        digest: The fingerprint they saw.
+        amount_minor: What they allow, in minor units of the request's currency.
+        comment: Their words to colleagues.
+    """
+
+    decision_id: str
+    approval_id: str
+    round: int
+    stage: int
+    person_id: str
+    group: Group | None
+    verdict: Verdict
+    digest: str
+    amount_minor: int
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What stands of one request.
+
+    Attributes:
+        approval_id: Its id.
+        requester_id: Who asked.
+        digest: The fingerprint of what was asked.
+        amount_minor: The ceiling, in minor units of its currency.
+        path: Who decides.
+        kind: What is asked for, such as `credit`; a person's own limits depend on it.
+        state: Where it stands.
+        round: Counts fresh starts; the first is 0.
+        stage: Index of the stage that waits.
+        decisions: What was recorded, in order; appended to, never reset.
+    """
+
+    approval_id: str
+    requester_id: str
+    digest: str
+    amount_minor: int
+    path: ApprovalPath
+    kind: str = "credit"
+    state: State = State.ROUTING
+    round: int = 0
+    stage: int = 0
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def current_stage(self) -> Stage | None:
+        """The stage that waits, if one does."""
+        return self.path.stages[self.stage] if self.state is State.WAITING else None
+
+    def waiting_groups(self) -> tuple[Group, ...]:
+        """Groups whose seat in the waiting stage is not filled yet."""
+        stage = self.current_stage
+        return tuple(seat.group for seat in stage.seats if not self._filled(seat)) if stage else ()
+
+    def check_waiting(self) -> None:
+        """Refuse anything that only a waiting request can take.
+
+        Raises:
+            Conflict: It does not wait; the message names what stands.
+        """
+        self._expect(State.WAITING)
+
+    def opened(self) -> "Approval":
+        """Routing is done: it waits for people, or is approved by policy."""
+        self._expect(State.ROUTING)
+        return replace(self, state=State.APPROVED if self.path.automatic else State.WAITING)
+
+    def decided(self, decision: Decision) -> "Approval":
+        """The request after a decision; the same one when it was recorded before.
+
+        Raises:
+            Conflict: It no longer waits, or the decision is for another stage, round or fingerprint, or its seat or
+                person has decided already.
+        """
+        if any(decision.decision_id == known.decision_id for known in self.decisions):
+            return self
+        self._expect(State.WAITING)
+        self._check_fits(decision)
+        after = replace(self, decisions=(*self.decisions, decision))
+        if decision.verdict is Verdict.WITHDRAW:
+            return replace(after, state=State.WITHDRAWN)
+        if decision.verdict is Verdict.REJECT:
+            return replace(after, state=State.REJECTED)
+        return after._advanced()  # noqa: SLF001 - the same class
+
+    def returned(self) -> "Approval":
+        """It expired, or what it was about has changed in Stripe: it goes back to its requester."""
+        self._expect(State.ROUTING, State.WAITING, State.APPROVED)
+        return replace(self, state=State.RETURNED)
+
+    def executing(self) -> "Approval":
+        """The effect is intended; asked again while it is under way, nothing changes."""
+        self._expect(State.APPROVED, State.EXECUTING)
+        return replace(self, state=State.EXECUTING)
+
+    def executed(self) -> "Approval":
+        """Stripe has it."""
+        self._expect(State.EXECUTING)
+        return replace(self, state=State.EXECUTED)
+
+    def needs_attention(self) -> "Approval":
+        """Stripe refused it, or its outcome cannot be told: a person must look."""
+        self._expect(State.EXECUTING)
+        return replace(self, state=State.NEEDS_ATTENTION)
+
+    def _advanced(self) -> "Approval":
+        if self.waiting_groups():
+            return self
+        if self.stage + 1 < len(self.path.stages):
+            return replace(self, stage=self.stage + 1)
+        return replace(self, state=State.APPROVED)
+
+    def _check_fits(self, decision: Decision) -> None:
+        if decision.approval_id != self.approval_id or decision.digest != self.digest:
+            raise Conflict.one(
+                "decision", "decision_for_something_else", "The decision was signed for another request."
+            )
+        if decision.round != self.round:
+            raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
+        if decision.verdict is Verdict.WITHDRAW:
+            return
+        if decision.stage != self.stage:
+            raise Conflict.one("decision", "stage_already_decided", "That stage is decided; another one waits now.")
+        if any(known.person_id == decision.person_id and known.round == self.round for known in self.decisions):
+            raise Conflict.one("decision", "already_decided", "You have decided on this request already.")
+        if decision.group not in self.waiting_groups():
+            raise Conflict.one("decision", "seat_already_decided", "Your group has decided on this request already.")
+
+    def _filled(self, seat: Seat) -> bool:
+        agreed = [
+            known
+            for known in self.decisions
+            if known.round == self.round
+            and known.stage == self.stage
+            and known.group is seat.group
+            and known.verdict is Verdict.APPROVE
+        ]
+        return len(agreed) >= seat.quorum
+
+    def _expect(self, *states: State) -> None:
+        if self.state not in states:
+            raise Conflict.one("", f"already_{self.state}", f"The request is {self.state.label.lower()} already.")

@@ -1,0 +1,173 @@
+"""The mandate: what the signed rows allow, worked out anew right before money moves.
+
+Whoever asks for the effect proves nothing. Only a signed request, with a signed approval of somebody eligible today
+for every seat of its path, allows one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plixo.domain.approval import Decision, Verdict
+from plixo.domain.change import ProposedChange
+from plixo.domain.duties import check_independent, check_limit
+from plixo.domain.path import ApprovalPath, Seat
+from plixo.domain.people import Group, Person
+from plixo.domain.refusals import NotAllowed
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """What the staff side signed when the request was made.
+
+    Attributes:
+        approval_id: Its id.
+        requester_id: Who asked.
+        change: The exact thing to be done.
+        path: Who decides.
+        base_minor: The amount in minor units of the policy's base currency, at the rate kept on the request.
+        policy: Version and hash of the policy that made the path, such as `3@9f2c…`.
+        round: Counts fresh starts.
+    """
+
+    approval_id: str
+    requester_id: str
+    change: ProposedChange
+    path: ApprovalPath
+    base_minor: int
+    policy: str
+    round: int = 0
+
+    def to_claims(self) -> dict[str, Any]:
+        """As plain data, to be signed."""
+        return {
+            "approval_id": self.approval_id,
+            "requester_id": self.requester_id,
+            "change": self.change.to_claims(),
+            "digest": self.change.digest,
+            "path": self.path.to_claims(),
+            "base_minor": self.base_minor,
+            "policy": self.policy,
+            "round": self.round,
+        }
+
+    @classmethod
+    def from_claims(cls, plain: Mapping[str, Any]) -> "SignedRequest":
+        """The request that `to_claims` wrote.
+
+        Raises:
+            NotAllowed: The signed fingerprint is not that of the signed change.
+        """
+        change = ProposedChange.from_claims(plain["change"])
+        if plain["digest"] != change.digest:
+            raise NotAllowed.one("digest", "digest_mismatch", "The signed fingerprint is not that of the request.")
+        return cls(
+            approval_id=plain["approval_id"],
+            requester_id=plain["requester_id"],
+            change=change,
+            path=ApprovalPath.from_claims(plain["path"]),
+            base_minor=plain["base_minor"],
+            policy=plain["policy"],
+            round=plain["round"],
+        )
+
+
+def decision_claims(decision: Decision) -> dict[str, Any]:
+    """A decision as plain data, to be signed."""
+    return {
+        "decision_id": decision.decision_id,
+        "approval_id": decision.approval_id,
+        "round": decision.round,
+        "stage": decision.stage,
+        "person_id": decision.person_id,
+        "group": decision.group.value if decision.group else None,
+        "verdict": decision.verdict.value,
+        "digest": decision.digest,
+        "amount_minor": decision.amount_minor,
+        "comment": decision.comment,
+    }
+
+
+def decision_from_claims(plain: Mapping[str, Any]) -> Decision:
+    """The decision that `decision_claims` wrote."""
+    return Decision(
+        decision_id=plain["decision_id"],
+        approval_id=plain["approval_id"],
+        round=plain["round"],
+        stage=plain["stage"],
+        person_id=plain["person_id"],
+        group=Group(plain["group"]) if plain["group"] else None,
+        verdict=Verdict(plain["verdict"]),
+        digest=plain["digest"],
+        amount_minor=plain["amount_minor"],
+        comment=plain["comment"],
+    )
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """What may be done, and on whose word.
+
+    Attributes:
+        amount_minor: The most the effect may move, in minor units of the request's currency.
+        decided_by: Ids of the people whose approvals count; empty when policy alone approved it.
+    """
+
+    amount_minor: int
+    decided_by: tuple[str, ...]
+
+
+def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mapping[str, Person]) -> Mandate:
+    """What the signed rows allow.
+
+    Args:
+        request: Verified.
+        decisions: Verified; those of other rounds, stages or fingerprints do not count.
+        people: Everybody who decided, as they stand in the directory now, by id.
+
+    Raises:
+        NotAllowed: Somebody rejected or withdrew it, a seat lacks its approvals, one of them is of somebody who may
+            not decide on it, or they allow nothing above zero.
+    """
+    valid = [known for known in decisions if _concerns(known, request)]
+    if any(known.verdict is not Verdict.APPROVE for known in valid):
+        raise NotAllowed.one("decisions", "not_approved", "The request was rejected or withdrawn.")
+    counted: list[Decision] = []
+    for index, stage in enumerate(request.path.stages):
+        for seat in stage.seats:
+            counted += _approvals(seat, index, valid, request, people)
+    decided_by = tuple(known.person_id for known in counted)
+    if len(set(decided_by)) != len(decided_by):
+        raise NotAllowed.one("decisions", "one_person_twice", "Where two are asked, two different people decide.")
+    most = min([request.change.amount.minor, *(known.amount_minor for known in counted)])
+    if most <= 0:
+        # Turned round it would take money from the customer.
+        raise NotAllowed.one("amount", "amount_not_positive", "What was approved is not above zero.")
+    return Mandate(most, decided_by)
+
+
+def _concerns(decision: Decision, request: SignedRequest) -> bool:
+    return (
+        decision.approval_id == request.approval_id
+        and decision.round == request.round
+        and decision.digest == request.change.digest
+    )
+
+
+def _approvals(
+    seat: Seat,
+    stage: int,
+    decisions: Sequence[Decision],
+    request: SignedRequest,
+    people: Mapping[str, Person],
+) -> list[Decision]:
+    found = [known for known in decisions if known.stage == stage and known.group is seat.group][: seat.quorum]
+    if len(found) < seat.quorum:
+        raise NotAllowed.one("decisions", "decision_missing", f"A signed approval of {seat.group.label} is missing.")
+    for known in found:
+        person = people.get(known.person_id)
+        if person is None or not person.belongs_to(seat.group):
+            raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
+        check_independent(request.requester_id, person, request.change.customer_id)
+        check_limit(seat, person, request.base_minor, request.change.kind)
+    return found

@@ -1,0 +1,258 @@
+"""The approval path: which groups must agree, in which order, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from plixo.domain.people import Group
+
+
+class Route(StrEnum):
+    """What the decision table answers: who decides."""
+
+    AUTOMATIC = "automatic"
+    CONTROLLER = "controller"
+    LEGAL = "legal"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision table's answer.
+
+    Attributes:
+        route: Who decides.
+        rule: The matched rule's id.
+        why: The rule in words for the people concerned.
+        ceiling: Why the CFO must agree as well, in words; empty when a day's ceiling is not passed.
+    """
+
+    route: Route
+    rule: str
+    why: str
+    ceiling: str = ""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When a stage reminds and ends, in hours since it began."""
+
+    due_hours: int
+    remind_hours: int
+    expire_hours: int
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One group's part in a stage.
+
+    Attributes:
+        group: Who decides.
+        limit_minor: The most this group may approve here, in minor units of the base currency; None when two must
+            agree and no single limit holds.
+        stands_for: The group whose place it takes, when the requester belongs to that one.
+        quorum: How many people of the group must agree.
+    """
+
+    group: Group
+    limit_minor: int | None = None
+    stands_for: Group | None = None
+    quorum: int = 1
+
+    def describe(self) -> str:
+        """Who is asked, in words, such as `Legal`; `2 of CFO` where one person does not do."""
+        return self.group.label if self.quorum == 1 else f"{self.quorum} of {self.group.label}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Groups that decide side by side. One rejection ends the request."""
+
+    seats: tuple[Seat, ...]
+    clock: Clock
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Who decides here."""
+        return tuple(seat.group for seat in self.seats)
+
+
+@dataclass(frozen=True)
+class ApprovalPath:
+    """Ordered stages, with the rule that made them. No stages: the request is approved by policy.
+
+    Attributes:
+        rule: The decision table's matched rule.
+        why: That rule in words.
+        stages: In order.
+        notes: What else the people concerned should know, such as who stands in for whom.
+    """
+
+    rule: str
+    why: str
+    stages: tuple[Stage, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody is asked."""
+        return not self.stages
+
+    def describe(self) -> tuple[str, ...]:
+        """Each stage in words, such as `Controller and Legal`; `automatic` when nobody is asked."""
+        if self.automatic:
+            return ("automatic",)
+        return tuple(" and ".join(seat.describe() for seat in stage.seats) for stage in self.stages)
+
+    def to_claims(self) -> dict[str, Any]:
+        """As plain data, to be signed or stored."""
+        return {
+            "rule": self.rule,
+            "why": self.why,
+            "notes": list(self.notes),
+            "stages": [_stage_claims(stage) for stage in self.stages],
+        }
+
+    @classmethod
+    def from_claims(cls, plain: dict[str, Any]) -> "ApprovalPath":
+        """The path that `to_claims` wrote."""
+        stages = tuple(
+            Stage(tuple(_seat(seat) for seat in stage["seats"]), Clock(**stage["clock"])) for stage in plain["stages"]
+        )
+        return cls(plain["rule"], plain["why"], stages, tuple(plain["notes"]))
+
+
+@dataclass(frozen=True)
+class PathLimits:
+    """What the published policy says about approvers, for one kind of request.
+
+    Attributes:
+        controller_alone: The most a Controller approves alone, in minor units of the base currency.
+        legal_alone: The most Legal approves alone.
+        clocks: Per approving group.
+    """
+
+    controller_alone: int
+    legal_alone: int
+    clocks: dict[Group, Clock]
+
+
+def build_path(ruling: Ruling, requester: frozenset[Group], amount_minor: int, limits: PathLimits) -> ApprovalPath:
+    """The path that a ruling means for this requester.
+
+    A Controller's own request goes to Legal, and Legal's own to the Controller; above the limit of whoever is left,
+    and wherever both were asked for, the CFO takes the requester's place. Where the requester is both, the CFO
+    decides alone up to the limit of whom they replace, and beyond it two people of that group.
+
+    Args:
+        ruling: The decision table's answer.
+        requester: The requester's groups.
+        amount_minor: The amount in minor units of the base currency.
+        limits: The published limits and clocks.
+    """
+    if ruling.route is Route.AUTOMATIC and not ruling.ceiling:
+        return ApprovalPath(ruling.rule, ruling.why)
+    seats, notes = _seats(ruling.route, requester, amount_minor, limits)
+    stages = [_stage(seats, limits)] if seats else []
+    if ruling.ceiling and not any(seat.group is Group.CFO for seat in seats):
+        stages.append(_stage((Seat(Group.CFO),), limits))
+    if ruling.ceiling:
+        notes = (*notes, ruling.ceiling)
+    if Group.CFO in requester and any(seat.group is Group.CFO for stage in stages for seat in stage.seats):
+        notes = (*notes, "The requester is CFO: somebody else of that group must agree; with nobody else it waits.")
+    return ApprovalPath(ruling.rule, ruling.why, tuple(stages), notes)
+
+
+def _seats(
+    route: Route,
+    requester: frozenset[Group],
+    amount_minor: int,
+    limits: PathLimits,
+) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
+    own = {Group.CONTROLLER, Group.LEGAL} & requester
+    if route is Route.AUTOMATIC:
+        return (), ()
+    if not own:
+        return _usual_seats(route, limits), ()
+    if len(own) == 1:
+        return _seats_without(own.pop(), route, amount_minor, limits)
+    return _seats_of_cfo(route, amount_minor, limits)
+
+
+def _seats_without(
+    mine: Group,
+    route: Route,
+    amount_minor: int,
+    limits: PathLimits,
+) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
+    """Who decides when the requester is Controller, or is Legal."""
+    other = Group.LEGAL if mine is Group.CONTROLLER else Group.CONTROLLER
+    alone = _alone(other, limits)
+    note = f"The requester is {mine.label}, who may not decide on it."
+    if route is Route.BOTH or amount_minor > alone:
+        return (Seat(other), Seat(Group.CFO, stands_for=mine)), (note, f"The CFO takes the place of {mine.label}.")
+    if route.value == other.value:
+        return (Seat(other, alone),), ()
+    return (Seat(other, alone, stands_for=mine),), (note, f"{other.label} takes the place of {mine.label}.")
+
+
+def _seats_of_cfo(route: Route, amount_minor: int, limits: PathLimits) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
+    """Who decides when the requester is both Controller and Legal."""
+    note = "The requester is Controller and Legal, who may not decide on it."
+    replaced = Group.LEGAL if route is Route.LEGAL else Group.CONTROLLER
+    alone = _alone(replaced, limits)
+    if route is Route.BOTH or amount_minor > alone:
+        return (Seat(Group.CFO, stands_for=Group.CONTROLLER, quorum=2),), (
+            note,
+            "Two people of the CFO group must agree; with one it waits.",
+        )
+    return (Seat(Group.CFO, alone, stands_for=replaced),), (note, f"The CFO takes the place of {replaced.label}.")
+
+
+def _alone(group: Group, limits: PathLimits) -> int:
+    return limits.legal_alone if group is Group.LEGAL else limits.controller_alone
+
+
+def _usual_seats(route: Route, limits: PathLimits) -> tuple[Seat, ...]:
+    if route is Route.CONTROLLER:
+        return (Seat(Group.CONTROLLER, limits.controller_alone),)
+    if route is Route.LEGAL:
+        return (Seat(Group.LEGAL, limits.legal_alone),)
+    return (Seat(Group.CONTROLLER), Seat(Group.LEGAL))
+
+
+def _stage(seats: tuple[Seat, ...], limits: PathLimits) -> Stage:
+    clocks = [limits.clocks[seat.group] for seat in seats]
+    return Stage(
+        seats,
+        Clock(
+            due_hours=max(clock.due_hours for clock in clocks),
+            remind_hours=min(clock.remind_hours for clock in clocks),
+            expire_hours=max(clock.expire_hours for clock in clocks),
+        ),
+    )
+
+
+def _stage_claims(stage: Stage) -> dict[str, Any]:
+    clock = stage.clock
+    return {
+        "clock": {
+            "due_hours": clock.due_hours,
+            "remind_hours": clock.remind_hours,
+            "expire_hours": clock.expire_hours,
+        },
+        "seats": [
+            {
+                "group": seat.group.value,
+                "limit_minor": seat.limit_minor,
+                "stands_for": seat.stands_for.value if seat.stands_for else None,
+                "quorum": seat.quorum,
+            }
+            for seat in stage.seats
+        ],
+    }
+
+
+def _seat(plain: dict[str, Any]) -> Seat:
+    stands_for = plain["stands_for"]
+    return Seat(Group(plain["group"]), plain["limit_minor"], Group(stands_for) if stands_for else None, plain["quorum"])

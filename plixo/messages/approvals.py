@@ -1,0 +1,115 @@
+"""What crosses Temporal for an approval.
+
+Messages carry ids and no more: whoever writes to the Temporal namespace can say which request or decision they mean,
+but what it says is read from the signed rows.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+APPROVALS_QUEUE: Final = "plixo-approvals"
+"""Workflows, and the activities that need the database alone."""
+
+STRIPE_QUEUE: Final = "plixo-stripe"
+"""Activities that move money."""
+
+
+@dataclass(frozen=True)
+class CreditRequest:
+    """Starts a credit's workflow."""
+
+    approval_id: str
+
+
+@dataclass(frozen=True)
+class CreditOutcome:
+    """How a credit's workflow ended.
+
+    Attributes:
+        approval_id: The request.
+        state: Its last state.
+        stripe_object: Stripe's id of what was made; empty where nothing was.
+        why: What a person should know of it.
+    """
+
+    approval_id: str
+    state: str
+    stripe_object: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Take up a decision that the staff side has signed and stored; a withdrawal is one too."""
+
+    approval_id: str
+    decision_id: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a decision.
+
+    Attributes:
+        decision_id: Which one.
+        answer: `accepted`, `already_received`, `conflict` or `refused`.
+        why: What stands, where it was not accepted.
+        standing: Where the request stands now.
+    """
+
+    decision_id: str
+    answer: str
+    why: str
+    standing: "Standing"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a request stands, as the workflow needs to know it.
+
+    Attributes:
+        state: A `plixo.domain.approval.State`.
+        stage: Index of the waiting stage.
+        round: Counts fresh starts.
+        waits_for: Groups that are asked now, in words; empty when nobody is.
+        groups: The same groups as codes, for search attributes.
+        since: When the stage began, seconds since 1970 in UTC; 0 when nothing waits.
+        due: When an answer is due.
+        remind_at: When to remind.
+        expire_at: When it goes back to its requester.
+    """
+
+    state: str
+    stage: int = 0
+    round: int = 0
+    waits_for: str = ""
+    groups: tuple[str, ...] = ()
+    since: int = 0
+    due: int = 0
+    remind_at: int = 0
+    expire_at: int = 0
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Every decision that a request's workflow has taken up, in that order."""
+
+    recorded: tuple[Recorded, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Asks an activity for the next step of a request: to open, remind, expire or execute it."""
+
+    approval_id: str
+    stage: int = 0
+    round: int = 0
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What became of the effect."""
+
+    state: str
+    stripe_object: str = ""
+    why: str = ""

@@ -1,0 +1,1 @@
+"""Decision tables and the limits beside them."""

@@ -1,0 +1,146 @@
+"""The decision table: `approvals.jdm.json`, checked before it is believed.
+
+The engine passes over what it cannot evaluate: a misspelt limit is a condition that never holds. So every cell is
+compiled and every name in it looked up when the table is read; and the table's automatic rule states all of its
+conditions itself, so that whatever goes wrong above it ends in no answer rather than in money.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import zen
+
+from plixo.domain.facts import Facts, RateState, Sums
+from plixo.policy.invalid import PolicyInvalid
+from plixo.policy.limits import TABLE_LIMITS
+
+TABLE_FILE: Final = "approvals.jdm.json"
+
+_FACTS: Final = frozenset(Facts("", "", 0, 0, related=False, rate=RateState.SAME, sums=Sums()).to_context({}))
+_NAMES: Final = (_FACTS - {"limits"}) | {f"limits.{name}" for name in TABLE_LIMITS}
+_WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "null"})
+_TEXT: Final = re.compile(r'"[^"]*"|\'[^\']*\'')
+_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?!\w*\()", re.ASCII)
+
+
+class Rule(NamedTuple):
+    """One row of a decision table, to be shown.
+
+    Attributes:
+        rule: Its id.
+        words: What it says, in words.
+        conditions: What must hold, such as `Amount > limits.controller; Rate is "stale"`; `always` without any.
+    """
+
+    rule: str
+    words: str
+    conditions: str
+
+
+def check_table(plain: object) -> dict[str, Any]:
+    """The parsed decision table, if the engine can rely on it.
+
+    Raises:
+        PolicyInvalid: It is no decision, or a cell of it cannot be evaluated or names what no request has.
+    """
+    if not isinstance(plain, dict) or not isinstance(plain.get("nodes"), list):
+        raise PolicyInvalid(TABLE_FILE, "nodes", "must be the list of nodes of a JDM decision")
+    _refuse_fractions(plain, "")
+    try:
+        for where, row, content in _rows(plain):
+            _check_row(where, row, content)
+    except (KeyError, TypeError, AttributeError) as broken:
+        raise PolicyInvalid(TABLE_FILE, "nodes", f"a decision table lacks what the engine needs: {broken}") from broken
+    return plain
+
+
+def compile_table(table: Mapping[str, Any]) -> zen.ZenDecision:
+    """The table in an engine of its own; never inside a Temporal workflow.
+
+    Raises:
+        PolicyInvalid: The engine refuses it.
+    """
+    try:
+        return zen.ZenEngine().create_decision(json.dumps(table))
+    except RuntimeError as refused:
+        raise PolicyInvalid(TABLE_FILE, "", _first_line(refused)) from refused
+
+
+def ask(decision: zen.ZenDecision, context: dict[str, Any]) -> dict[str, Any]:
+    """The table's answer.
+
+    Raises:
+        PolicyInvalid: The engine fails on it.
+    """
+    try:
+        answer: dict[str, Any] = decision.evaluate(context)["result"]
+    except RuntimeError as failed:
+        raise PolicyInvalid(TABLE_FILE, "", _first_line(failed)) from failed
+    return answer
+
+
+def rules_of(table: Mapping[str, Any]) -> list[Rule]:
+    """Every row of every decision table, in their order."""
+    return [
+        Rule(row["_id"], row.get("_description", ""), _conditions(row, content)) for _, row, content in _rows(table)
+    ]
+
+
+def _rows(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for node in table["nodes"]:
+        if node["type"] == "decisionTableNode":
+            for row in node["content"]["rules"]:
+                yield f"{node['id']}.{row['_id']}", row, node["content"]
+
+
+def _check_row(where: str, row: Mapping[str, str], content: Mapping[str, Any]) -> None:
+    for column in content["inputs"]:
+        if column["field"] not in _NAMES:
+            raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", f"{column['field']} is nothing a request has")
+        _check_cell(f"{where}: {column['name']}", row.get(column["id"], ""))
+    for column in content["outputs"]:
+        try:
+            zen.compile_expression(row[column["id"]])
+        except RuntimeError as refused:
+            raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", _first_line(refused)) from refused
+
+
+def _check_cell(where: str, cell: str) -> None:
+    if not cell.strip():
+        return
+    try:
+        zen.compile_unary_expression(cell)
+    except RuntimeError as refused:
+        raise PolicyInvalid(TABLE_FILE, where, _first_line(refused)) from refused
+    unknown = set(_NAME.findall(_TEXT.sub("", cell))) - _NAMES - _WORDS
+    if unknown:
+        raise PolicyInvalid(TABLE_FILE, where, f"{', '.join(sorted(unknown))} is nothing a request or a limit has")
+
+
+def _conditions(row: Mapping[str, str], content: Mapping[str, Any]) -> str:
+    cells = ((column["name"], row.get(column["id"], "").strip()) for column in content["inputs"])
+    return "; ".join(f"{name} {_condition(cell)}" for name, cell in cells if cell) or "always"
+
+
+def _condition(cell: str) -> str:
+    if cell[0] in "<>=!":
+        return cell
+    if cell[0] == "[":
+        return "one of " + cell.strip("[]").replace('"', "")
+    return "is " + cell.strip('"')
+
+
+def _refuse_fractions(value: object, where: str) -> None:
+    if isinstance(value, float):
+        raise PolicyInvalid(TABLE_FILE, where, "must be a whole number: a fraction has no one spelling to hash")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        _refuse_fractions(item, f"{where}.{key}" if where else str(key))
+
+
+def _first_line(error: Exception) -> str:
+    """What the engine says, without its stack."""
+    lines = [line.strip() for line in str(error).split("Stack backtrace")[0].splitlines() if line.strip()]
+    return " ".join(line for line in lines if line != "Caused by:")

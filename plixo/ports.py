@@ -1,0 +1,339 @@
+"""What activities and starters need of the world, as Protocols, and the plain data that crosses them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from plixo.domain.approval import Approval, Decision
+from plixo.domain.change import ProposedChange
+from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
+from plixo.domain.mandate import SignedRequest
+from plixo.domain.money import Money
+from plixo.domain.people import Group, Person
+
+
+class PaymentsError(Exception):
+    """A call to the payment system failed."""
+
+
+class CallRefused(PaymentsError):
+    """Final: the request itself is wrong; trying again would be refused again.
+
+    Attributes:
+        code: The payment system's own code.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RateLimited(PaymentsError):
+    """Too many calls; nothing was done.
+
+    Attributes:
+        retry_after: Seconds the payment system asked to wait, or None when it did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CallConflict(PaymentsError):
+    """The same key is in use this moment, or the object is locked; nothing was done by this call."""
+
+
+class Unavailable(PaymentsError):
+    """The payment system cannot be reached; nothing was done."""
+
+
+class OutcomeUnknown(PaymentsError):
+    """The call may have been carried out: ask again with the same key."""
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer as Stripe has it."""
+
+    customer_id: str
+    name: str
+    email: str
+    currency: str | None
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """An invoice as Stripe has it; amounts in minor units.
+
+    Attributes:
+        creditable_minor: What credit notes can still take off it.
+        remaining_minor: What is still owed on it.
+    """
+
+    invoice_id: str
+    number: str
+    customer_id: str
+    status: str
+    currency: str
+    total_minor: int
+    tax_minor: int
+    remaining_minor: int
+    creditable_minor: int
+    created: datetime
+
+    @property
+    def total(self) -> Money:
+        """Gross."""
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def creditable(self) -> Money:
+        """What credit notes can still take off it."""
+        return Money(self.creditable_minor, self.currency)
+
+
+@dataclass(frozen=True)
+class StripeObject:
+    """What an effect made."""
+
+    object_id: str
+    kind: EffectKind
+    amounts: Amounts
+
+
+class Payments(Protocol):
+    """Reading the payment system, and the one door through which money moves."""
+
+    async def customer(self, customer_id: str) -> Customer | None:
+        """The customer, or None where there is none."""
+        ...
+
+    async def customers(self, limit: int = 100) -> Sequence[Customer]:
+        """The newest customers."""
+        ...
+
+    async def invoice(self, invoice_id: str) -> Invoice | None:
+        """The invoice, or None where there is none."""
+        ...
+
+    async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
+        """The newest invoices."""
+        ...
+
+    async def facts(self, change: ProposedChange) -> TargetFacts | None:
+        """What Stripe says of the change's target now; None where it is gone."""
+        ...
+
+    async def preview(self, change: ProposedChange, facts: TargetFacts) -> Amounts:
+        """The credit's net, tax and gross, as Stripe works them out."""
+        ...
+
+    async def apply(self, effect: Effect) -> StripeObject:
+        """Carry out the effect, with its key and exact parameters."""
+        ...
+
+    async def find(self, effect: Effect) -> StripeObject | None:
+        """The effect's object, if an earlier try made it."""
+        ...
+
+
+class Verifier(Protocol):
+    """Checks what the staff side signed; holds public keys only."""
+
+    def verify(self, token: str, kind: str, *, now: datetime | None) -> Mapping[str, Any]:
+        """The signed body.
+
+        Args:
+            token: Compact JWS.
+            kind: `request` or `decision`.
+            now: Refuse when it had expired by then; None where expiry no longer matters.
+
+        Raises:
+            plixo.domain.refusals.NotAllowed: It is forged, altered, expired, or meant for something else.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """Signs for the staff side."""
+
+    def sign(self, kind: str, body: Mapping[str, Any], *, now: datetime) -> str:
+        """A compact JWS over the body."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """A request as the database keeps it.
+
+    Attributes:
+        approval: What stands, with its recorded decisions.
+        change: The row's copy of the proposed change; what binds is the signed one.
+        request_id: The caller's own id.
+        customer_name: For people.
+        base_minor: The amount in minor units of the base currency.
+        base_currency: The policy's.
+        policy: Version and hash.
+        signed: The signed request.
+        amounts: Net, tax and gross as Stripe previewed them, and as they were once applied.
+        created_at: When it was asked.
+        stage_since: When the waiting stage began.
+        due_at: When its answer is due.
+        ended_at: When it came to its end.
+        stripe_object: What was made in Stripe.
+        why: What a person should know: why it was returned, or needs attention.
+    """
+
+    approval: Approval
+    change: ProposedChange
+    request_id: str
+    customer_name: str
+    base_minor: int
+    base_currency: str
+    policy: str
+    signed: str
+    amounts: Amounts
+    created_at: datetime
+    stage_since: datetime | None = None
+    due_at: datetime | None = None
+    ended_at: datetime | None = None
+    stripe_object: str = ""
+    why: str = ""
+
+    @property
+    def request(self) -> SignedRequest:
+        """What the row says was signed: held against the signature wherever it matters."""
+        approval = self.approval
+        return SignedRequest(
+            approval_id=approval.approval_id,
+            requester_id=approval.requester_id,
+            change=self.change,
+            path=approval.path,
+            base_minor=self.base_minor,
+            policy=self.policy,
+            round=approval.round,
+        )
+
+
+@dataclass(frozen=True)
+class StoredDecision:
+    """A decision as it was signed, and what became of it.
+
+    Attributes:
+        decision: The row's copy; what binds is the signed one.
+        signed: The signed decision.
+        status: `submitted`, `recorded`, `refused` or `conflict`.
+        submitted_at: When the staff side signed it.
+        why: What stands, where it was not recorded.
+    """
+
+    decision: Decision
+    signed: str
+    status: str
+    submitted_at: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One step in a request's history.
+
+    Attributes:
+        approval_id: Whose history.
+        event: A stable word, such as `decision_recorded`.
+        actor: A person's id, or `system`.
+        detail: What happened, as plain data.
+    """
+
+    approval_id: str
+    event: str
+    actor: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail to be written: sent at most once for its key.
+
+    Attributes:
+        key: Object, step, round and recipient.
+        to: The address.
+        template: Name under `templates/email`.
+        context: What the template is filled with.
+    """
+
+    key: str
+    to: str
+    template: str
+    context: dict[str, Any]
+
+
+class Transaction(Protocol):
+    """What one database transaction can read and write; it commits as a whole or not at all."""
+
+    async def approval(self, approval_id: str) -> Record | None:
+        """The request, locked until the transaction ends."""
+        ...
+
+    async def save(self, record: Record) -> None:
+        """Write back what may change of a request."""
+        ...
+
+    async def decisions(self, approval_id: str) -> Sequence[StoredDecision]:
+        """All decisions on a request, in the order they were signed."""
+        ...
+
+    async def decision(self, decision_id: str) -> StoredDecision | None:
+        """One decision."""
+        ...
+
+    async def settle_decision(self, decision_id: str, status: str, why: str, now: datetime) -> None:
+        """Say what became of a decision."""
+        ...
+
+    async def effect(self, approval_id: str) -> tuple[Effect, datetime] | None:
+        """The request's effect and when it was intended."""
+        ...
+
+    async def intend(self, effect: Effect, now: datetime) -> None:
+        """Keep the effect before it is tried; a second one for the same request is refused by the database."""
+        ...
+
+    async def settle_effect(self, effect: Effect, made: StripeObject | None, why: str, now: datetime) -> None:
+        """Say what became of the effect."""
+        ...
+
+    async def people(self, ids: Collection[str]) -> Mapping[str, Person]:
+        """People by id."""
+        ...
+
+    async def members(self, groups: Collection[Group]) -> Sequence[Person]:
+        """Active people of any of the groups."""
+        ...
+
+    async def audit(self, entry: AuditEntry, now: datetime) -> None:
+        """Append to the request's hash-chained history."""
+        ...
+
+    async def post(self, letter: Letter, now: datetime) -> None:
+        """Put a mail into the outbox; one with the same key stays as it is."""
+        ...
+
+
+class Ledger(Protocol):
+    """The database, as activities see it."""
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction: commits at the end of the block, rolls back when it raises."""
+        ...
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def __call__(self) -> datetime:
+        """Now, with its zone."""
+        ...

@@ -1,0 +1,82 @@
+"""The staff side's signing key, and the public keys that everybody else may hold.
+
+The private key stays with the console; workers and auditors get the public file alone.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+
+from plixo.domain.canonical import sha256_hex
+
+
+class KeyFileError(Exception):
+    """A key file is missing, readable by others, or not a key."""
+
+
+def load_or_create_signing_key(private: Path, public: Path) -> OKPKey:
+    """The private key, made at the first start; its public part is added to the public file.
+
+    Raises:
+        KeyFileError: The file is readable by others, or holds no Ed25519 key.
+    """
+    if not private.exists():
+        key = OKPKey.generate_key("Ed25519", private=True)
+        _write_private(private, key.as_dict(private=True))
+    key = _load_private(private)
+    _add_public(public, key)
+    return key
+
+
+def key_id(key: OKPKey) -> str:
+    """A key's id: the first 16 hexadecimal digits of SHA-256 over its public part."""
+    return sha256_hex({"x": str(key.as_dict(private=False)["x"])})[:16]
+
+
+def load_public_keys(path: Path) -> KeySet:
+    """Every public key that ever signed: retired ones go on verifying what was recorded before they retired.
+
+    Raises:
+        KeyFileError: There is no such file, or it holds no keys.
+    """
+    try:
+        return KeySet.import_key_set(json.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise KeyFileError(f"There are no public signing keys at {path}; start the console once.") from error
+    except (ValueError, KeyError, TypeError, JoseError) as error:
+        raise KeyFileError(f"{path} holds no public signing keys.") from error
+
+
+def _load_private(path: Path) -> OKPKey:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise KeyFileError(f"{path} can be read by others (mode {mode:o}); set it to 600.")
+    try:
+        key = OKPKey.import_key(json.loads(path.read_text()))
+    except (ValueError, JoseError) as error:
+        raise KeyFileError(f"{path} holds no Ed25519 key.") from error
+    if key.curve_name != "Ed25519" or not key.is_private:
+        raise KeyFileError(f"{path} holds no private Ed25519 key.")
+    return key
+
+
+def _write_private(path: Path, key: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(key, file)
+
+
+def _add_public(path: Path, key: OKPKey) -> None:
+    known: list[dict[str, Any]] = json.loads(path.read_text())["keys"] if path.exists() else []
+    mine = {**key.as_dict(private=False), "kid": key_id(key), "alg": "Ed25519", "use": "sig"}
+    if any(entry["kid"] == mine["kid"] for entry in known):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"keys": [*known, mine]}, indent=2) + "\n")
+    fresh.replace(path)

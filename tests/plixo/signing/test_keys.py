@@ -1,0 +1,113 @@
+"""The key files: private ones are nobody else's to read, retired public ones go on verifying."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc.jwk import OctKey, OKPKey, RSAKey
+
+from plixo.config import Settings
+from plixo.signing.keys import KeyFileError, key_id, load_or_create_signing_key, load_public_keys
+from plixo.signing.tokens import StaffSigner, StaffVerifier
+from tests.support.rows import NOW
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    return tmp_path / "keys" / "private.json"
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "keys" / "public.json"
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.asvs("13.3.1")
+def test_the_private_key_is_its_owners_alone(private: Path, public: Path) -> None:
+    load_or_create_signing_key(private, public)
+    assert (mode(private), mode(private.parent)) == (0o600, 0o700)
+    assert all("d" not in entry for entry in json.loads(public.read_text())["keys"])
+
+
+@pytest.mark.asvs("13.3.1")
+@pytest.mark.parametrize("bits", [0o640, 0o604, 0o666, 0o610])
+def test_a_private_key_that_others_can_reach_is_refused(private: Path, public: Path, bits: int) -> None:
+    load_or_create_signing_key(private, public)
+    private.chmod(bits)
+    with pytest.raises(KeyFileError, match=f"mode {bits:o}"):
+        load_or_create_signing_key(private, public)
+
+
+def test_the_key_that_is_there_is_used_again(private: Path, public: Path) -> None:
+    first = load_or_create_signing_key(private, public)
+    assert key_id(load_or_create_signing_key(private, public)) == key_id(first)
+    assert len(json.loads(public.read_text())["keys"]) == 1
+
+
+def test_a_retired_key_goes_on_verifying_what_it_signed(private: Path, public: Path) -> None:
+    old = load_or_create_signing_key(private, public)
+    before = StaffSigner(old).sign("request", {"a": 1}, now=NOW)
+    private.unlink()
+    new = load_or_create_signing_key(private, public)
+    after = StaffSigner(new).sign("request", {"a": 2}, now=NOW)
+    assert key_id(new) != key_id(old)
+    verifier = StaffVerifier(load_public_keys(public))
+    assert verifier.verify(before, "request", now=NOW) == {"a": 1}
+    assert verifier.verify(after, "request", now=NOW) == {"a": 2}
+
+
+def test_a_lost_public_file_is_written_again(private: Path, public: Path) -> None:
+    key = load_or_create_signing_key(private, public)
+    public.unlink()
+    load_or_create_signing_key(private, public)
+    token = StaffSigner(key).sign("request", {}, now=NOW)
+    assert StaffVerifier(load_public_keys(public)).verify(token, "request", now=NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        json.dumps(OctKey.generate_key(256).as_dict(private=True)),
+        json.dumps(OKPKey.generate_key("X25519").as_dict(private=True)),
+        json.dumps(OKPKey.generate_key("Ed25519").as_dict(private=False)),
+        json.dumps(RSAKey.generate_key(2048).as_dict(private=True)),
+    ],
+    ids=["empty", "no JSON", "a list", "nothing", "a secret", "another curve", "only public", "RSA"],
+)
+def test_a_file_that_holds_no_private_ed25519_key_is_refused(private: Path, public: Path, content: str) -> None:
+    private.parent.mkdir()
+    private.write_text(content)
+    private.chmod(0o600)
+    with pytest.raises(KeyFileError, match="Ed25519 key"):
+        load_or_create_signing_key(private, public)
+    assert not public.exists()
+
+
+def test_without_public_keys_it_says_what_to_do(public: Path) -> None:
+    with pytest.raises(KeyFileError, match="start the console once"):
+        load_public_keys(public)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', '{"keys": []}', '{"keys": [{}]}'])
+def test_a_file_that_holds_no_public_keys_is_refused(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "public.json").write_text(content)
+    with pytest.raises(KeyFileError, match="no public signing keys"):
+        load_public_keys(tmp_path / "public.json")
+
+
+def test_the_public_file_may_be_in_a_folder_of_its_own(private: Path, tmp_path: Path) -> None:
+    """One that a worker is given without the private key's."""
+    settings = Settings(data=tmp_path / "data", PLIXO_PUBLIC_KEYS=str(tmp_path / "shared" / "public.json"))
+    key = load_or_create_signing_key(private, settings.public_keys)
+    assert settings.public_keys == tmp_path / "shared" / "public.json"
+    assert [entry["kid"] for entry in json.loads(settings.public_keys.read_text())["keys"]] == [key_id(key)]
+    assert Settings(data=tmp_path / "data").public_keys == settings.signing_key.with_name("signing-public.json")
