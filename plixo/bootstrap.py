@@ -1,0 +1,163 @@
+"""The one place that wires real parts together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from activities.approvals import ApprovalActivities
+from activities.effects import EffectActivities
+from plixo.config import Settings
+from plixo.directory.seed import load_seed
+from plixo.mail.post_office import PostOffice
+from plixo.oidc.provider import Provider, open_provider
+from plixo.policy.published import PublishedPolicy, load_policy
+from plixo.signing.keys import load_or_create_signing_key, load_public_keys
+from plixo.signing.tokens import StaffSigner, StaffVerifier
+from plixo.store import people, policies
+from plixo.store.administrators import ensure_administrator
+from plixo.store.engine import open_engine
+from plixo.store.ledger import SqlLedger
+from plixo.store.migrate import upgrade
+from plixo.stripe.gateway import CALLS_PER_SECOND, StripeGateway
+from plixo.temporal.client import connect
+from starters.desk import Desk
+
+
+def now() -> datetime:
+    """The clock of everything that is not inside a workflow."""
+    return datetime.now(UTC)
+
+
+async def prepare_database(settings: Settings) -> str:
+    """Bring the database to this version, seed the directory when it is empty, publish the policy when it is new.
+
+    Returns:
+        The revision the database is at.
+    """
+    revision = await upgrade(settings.database)
+    engine = open_engine(settings.database)
+    try:
+        async with SqlLedger(engine).begin() as tx:
+            folder = load_policy(settings.policies)
+            await people.seed_if_empty(tx.session, load_seed(settings.people_seed, folder.base_currency))
+            await ensure_administrator(tx.session, settings.first_administrator)
+            await policies.publish(tx.session, folder.hash, folder.content, now())
+    finally:
+        await engine.dispose()
+    return revision
+
+
+async def published_policy(ledger: SqlLedger) -> PublishedPolicy:
+    """The newest published policy.
+
+    Raises:
+        LookupError: None was published; `plixo db upgrade` publishes the one in `policies/`.
+    """
+    async with ledger.read() as session:
+        versions = await policies.versions(session)
+    if not versions:
+        raise LookupError("No policy is published; run `plixo db upgrade`.")
+    version, _hash, content, _published = versions[0]
+    return PublishedPolicy.from_content(content, version)
+
+
+@dataclass(frozen=True)
+class Staff:
+    """What the console and the API run on.
+
+    Attributes:
+        settings: This process's settings.
+        desk: What starters need.
+        verifier: Checks what was signed, for the audit pages.
+        provider: The identity provider by which staff sign in; None where none is configured.
+    """
+
+    settings: Settings
+    desk: Desk
+    verifier: StaffVerifier
+    provider: Provider | None = None
+
+
+@asynccontextmanager
+async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
+    """The staff side: the signing key, a read-only Stripe, Temporal."""
+    key = load_or_create_signing_key(settings.signing_key, settings.public_keys)
+    read_key = settings.stripe_read_key.get_secret_value() or settings.stripe_api_key.get_secret_value()
+    async with (
+        _engine(settings) as engine,
+        _gateway(settings, read_key, read_only=True) as payments,
+        open_provider(settings, now) as provider,
+    ):
+        ledger = SqlLedger(engine)
+        desk = Desk(
+            ledger=ledger,
+            payments=payments,
+            policy=await published_policy(ledger),
+            signer=StaffSigner(key),
+            temporal=await connect(settings, lazy=True),
+            clock=now,
+        )
+        yield Staff(settings, desk, StaffVerifier(load_public_keys(settings.public_keys)), provider)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the worker processes run on.
+
+    Attributes:
+        settings: This process's settings.
+        ledger: The database.
+        approvals: Activities that need the database alone.
+        effects: Activities that move money.
+        post_office: Sends what the outbox holds.
+        temporal: For the approvals queue, and for the sweeper.
+        stripe_client: For the money queue: two workers of one process cannot share a client.
+    """
+
+    settings: Settings
+    ledger: SqlLedger
+    approvals: ApprovalActivities
+    effects: EffectActivities
+    post_office: PostOffice
+    temporal: Client
+    stripe_client: Client
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+    """The workers' side: public keys only, and the Stripe key that may write."""
+    verifier = StaffVerifier(load_public_keys(settings.public_keys))
+    write_key = settings.stripe_api_key.get_secret_value()
+    async with _engine(settings) as engine, _gateway(settings, write_key, read_only=False) as payments:
+        ledger = SqlLedger(engine)
+        yield Workshop(
+            settings=settings,
+            ledger=ledger,
+            approvals=ApprovalActivities(ledger, verifier, now),
+            effects=EffectActivities(ledger, payments, verifier, now),
+            post_office=PostOffice.open(settings),
+            temporal=await connect(settings),
+            stripe_client=await connect(settings),
+        )
+
+
+@asynccontextmanager
+async def _engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(settings.database)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _gateway(settings: Settings, key: str, *, read_only: bool) -> StripeGateway:
+    """Stripe itself is called at the shipped rate unless a setting says otherwise; the stand-in without a limit."""
+    rate = settings.stripe_calls_per_second
+    if rate is None and not settings.stripe_base_url:
+        rate = CALLS_PER_SECOND
+    base_url = settings.stripe_base_url or None
+    return StripeGateway.open(api_key=key, base_url=base_url, read_only=read_only, calls_per_second=rate)

@@ -1,0 +1,89 @@
+"""Settings: typed, read once, from the environment alone."""
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: templates and policies are loaded from it by path."""
+
+
+class Settings(BaseSettings):
+    """What one process of Plixo needs to know.
+
+    Every field is an environment variable: `PLIXO_` and the field's name in capitals, or the alias given.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PLIXO_", extra="ignore", hide_input_in_errors=True)
+
+    env: Literal["dev", "production"] = "production"
+    data: Path = Path("data")
+    public_keys_file: str = Field(default="", validation_alias="PLIXO_PUBLIC_KEYS")
+    base_url: str = "http://127.0.0.1:8321"
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    stripe_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="STRIPE_API_KEY")
+    stripe_read_key: SecretStr = SecretStr("")
+    stripe_base_url: str = ""
+    stripe_calls_per_second: float | None = None
+    temporal_address: str = ""
+    temporal_namespace: str = "default"
+    smtp_url: str = "smtp://127.0.0.1:1025"
+    mail_from: str = "Plixo <plixo@localhost>"
+    policies: Path = ROOT / "policies"
+    people_seed: Path = ROOT / "plixo" / "directory" / "seed.toml"
+    first_administrator: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    max_cached_workflows: int = 2000
+    grace_seconds: float = 10.0
+
+    @model_validator(mode="after")
+    def _live_keys_stay_out_of_dev(self) -> Self:
+        keys = (self.stripe_api_key, self.stripe_read_key)
+        if self.env == "dev" and any(key.get_secret_value().startswith(("sk_live", "rk_live")) for key in keys):
+            raise ValueError("PLIXO_ENV=dev refuses live Stripe keys: use a test key, or leave STRIPE_API_KEY unset")
+        return self
+
+    @model_validator(mode="after")
+    def _the_identity_provider_is_named_in_full(self) -> Self:
+        named = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret.get_secret_value())
+        if any(named) and not all(named):
+            names = "PLIXO_OIDC_ISSUER, PLIXO_OIDC_CLIENT_ID and PLIXO_OIDC_CLIENT_SECRET"
+            raise ValueError(f"{names} go together: set all three, or none")
+        if not self.oidc_issuer:
+            return self
+        issuer = urlsplit(self.oidc_issuer)
+        if issuer.scheme not in ({"https", "http"} if self.dev else {"https"}) or not issuer.netloc:
+            raise ValueError(
+                "PLIXO_OIDC_ISSUER must be the provider's https:// address, as the provider itself says it"
+            )
+        if issuer.query or issuer.fragment or issuer.username is not None:
+            raise ValueError("PLIXO_OIDC_ISSUER must be an address without a query, a fragment or a user")
+        return self
+
+    @property
+    def dev(self) -> bool:
+        """Whether this is the one-machine mode with the dev sign-in."""
+        return self.env == "dev"
+
+    @property
+    def database(self) -> str:
+        """The database's address with its driver: SQLite in the data folder unless `DATABASE_URL` says otherwise."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.data.resolve() / 'plixo.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else self.database_url
+
+    @property
+    def signing_key(self) -> Path:
+        """The staff side's private key; workers never read it."""
+        return self.data / "keys" / "signing-private.json"
+
+    @property
+    def public_keys(self) -> Path:
+        """The public keys that verify what the staff side signed: beside the private one unless a file is named."""
+        return Path(self.public_keys_file) if self.public_keys_file else self.data / "keys" / "signing-public.json"

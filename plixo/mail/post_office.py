@@ -1,0 +1,118 @@
+"""Sending mails: rendered from templates, each with a Message-ID made from its key."""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import aiosmtplib
+import css_inline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from plixo.config import ROOT, Settings
+from plixo.ports import Letter
+
+
+@dataclass(frozen=True)
+class PostOffice:
+    """Renders letters and hands them to an SMTP relay.
+
+    Attributes:
+        templates: `templates/email`: a `.txt` and a `.html` for each letter; the text's first line is the subject.
+        base_url: Where the console is, for links.
+        sender: As `Name <address>`.
+        smtp_url: `smtp://` or `smtps://`, with user and password where the relay wants them.
+    """
+
+    templates: Environment
+    base_url: str
+    sender: str
+    smtp_url: str
+
+    @classmethod
+    def open(cls, settings: Settings) -> "PostOffice":
+        """A post office for the configured relay."""
+        environment = Environment(
+            loader=FileSystemLoader(ROOT / "templates"),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["local"] = local_time
+        return cls(environment, settings.base_url.rstrip("/"), settings.mail_from, settings.smtp_url)
+
+    def render(self, letter: Letter) -> EmailMessage:
+        """The mail as it will be sent: text and HTML, no tracking."""
+        words = {name: _plain(name, value) for name, value in letter.context.items()}
+        context = {**words, "link": f"{self.base_url}/approvals/{letter.context['approval_id']}"}
+        text = self.templates.get_template(f"email/{letter.template}.txt").render(context)
+        subject, _, body = text.partition("\n")
+        name, sender = parseaddr(self.sender)
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = " ".join(subject.split())
+        message["From"] = Address(name, addr_spec=sender)
+        message["To"] = letter.to
+        message["Message-ID"] = message_id(letter.key, sender)
+        message["X-Plixo-Key"] = letter.key
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(body.strip() + "\n")
+        html = self.templates.get_template(f"email/{letter.template}.html").render({**context, "subject": subject})
+        message.add_alternative(css_inline.inline(html), subtype="html")
+        return message
+
+    async def send(self, letter: Letter) -> None:
+        """Hand one letter to the relay.
+
+        Raises:
+            aiosmtplib.SMTPException: The relay did not take it.
+            OSError: The relay cannot be reached.
+        """
+        url = urlsplit(self.smtp_url)
+        await aiosmtplib.send(
+            self.render(letter),
+            hostname=url.hostname,
+            port=url.port or (465 if url.scheme == "smtps" else 25),
+            username=url.username,
+            password=url.password,
+            use_tls=url.scheme == "smtps",
+            start_tls=None if url.username else False,
+            timeout=20,
+        )
+
+
+_LONG: Final = frozenset({"note", "comment", "why"})
+"""Words that may have several lines; any other is one, so that a customer's name cannot write lines of its own."""
+
+
+def _plain(name: str, value: object) -> object:
+    """Words without control characters or marks that turn the writing round."""
+    if not isinstance(value, str):
+        return value
+    lines = value.split("\n") if name in _LONG else [value]
+    return "\n".join(" ".join(_visible(line).split()) for line in lines)
+
+
+def _visible(line: str) -> str:
+    return "".join(letter for letter in line if letter.isspace() or unicodedata.category(letter) not in _UNSEEN)
+
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs"})
+
+
+def message_id(key: str, sender: str) -> str:
+    """The Message-ID of a letter: the same letter always has the same one."""
+    domain = sender.rpartition("@")[2] or "localhost"
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
+
+
+def local_time(moment: str, zone: str) -> str:
+    """A moment in the reader's own time, such as `Mon 3 Aug 2026, 14:00 (Europe/Berlin)`."""
+    return f"{datetime.fromisoformat(moment).astimezone(ZoneInfo(zone)):%a %-d %b %Y, %H:%M} ({zone})"

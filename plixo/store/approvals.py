@@ -1,0 +1,162 @@
+"""Reading and writing approval requests."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.domain.approval import COUNTED, Approval, Decision, State
+from plixo.domain.change import ProposedChange
+from plixo.domain.effects import Amounts
+from plixo.domain.path import ApprovalPath
+from plixo.ports import Record
+from plixo.store.decisions import recorded
+from plixo.store.models import ApprovalRow
+
+
+async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record | None:
+    """The request with its recorded decisions; locked until the transaction ends when asked for."""
+    row = await session.get(ApprovalRow, approval_id, with_for_update=lock, populate_existing=True)
+    return to_record(row, await recorded(session, approval_id)) if row else None
+
+
+async def by_request_id(session: AsyncSession, requester_id: str, request_id: str) -> Record | None:
+    """The request that this person made under their own id."""
+    query = select(ApprovalRow.approval_id).where(
+        ApprovalRow.requester_id == requester_id,
+        ApprovalRow.request_id == request_id,
+    )
+    found = (await session.execute(query)).scalar_one_or_none()
+    return await load(session, found, lock=False) if found else None
+
+
+async def insert(session: AsyncSession, record: Record) -> None:
+    """Keep a new request; its amount counts in every sum from the end of this transaction on."""
+    change, approval = record.change, record.approval
+    session.add(
+        ApprovalRow(
+            approval_id=approval.approval_id,
+            kind=change.kind,
+            request_id=record.request_id,
+            requester_id=approval.requester_id,
+            customer_id=change.customer_id,
+            customer_name=record.customer_name,
+            target_id=change.target.target_id,
+            change=change.to_claims(),
+            digest=approval.digest,
+            amount_minor=change.amount.minor,
+            currency=change.amount.currency,
+            base_minor=record.base_minor,
+            base_currency=record.base_currency,
+            policy=record.policy,
+            path=approval.path.to_claims(),
+            automatic=approval.path.automatic,
+            signed=record.signed,
+            created_at=record.created_at,
+            **_moving(record),
+        ),
+    )
+    await session.flush()
+
+
+async def save(session: AsyncSession, record: Record) -> None:
+    """Write back what may change of a request; triggers refuse a state that cannot follow."""
+    row = await session.get_one(ApprovalRow, record.approval.approval_id)
+    for column, value in _moving(record).items():
+        setattr(row, column, value)
+    await session.flush()
+
+
+async def unstarted(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[str]:
+    """Requests made before the moment whose workflow has not opened them yet, oldest first."""
+    query = (
+        select(ApprovalRow.approval_id)
+        .where(ApprovalRow.state == State.ROUTING.value, ApprovalRow.created_at < before)
+        .order_by(ApprovalRow.created_at)
+        .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def pending_on(session: AsyncSession, target_id: str, currency: str) -> int:
+    """What other requests already ask of the same target and have not applied, in minor units of the currency.
+
+    What was applied is in Stripe's own figures, and so is what needs attention, if it was applied.
+    """
+    unapplied = [state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]
+    query = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
+        ApprovalRow.target_id == target_id,
+        ApprovalRow.currency == currency,
+        ApprovalRow.state.in_(unapplied),
+    )
+    return int((await session.execute(query)).scalar_one())
+
+
+async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: str, since: datetime) -> list[Record]:
+    """Requests of the last days that ask for the same invoice or the same customer's balance again."""
+    query = (
+        select(ApprovalRow)
+        .where(
+            ApprovalRow.target_id == target_id,
+            ApprovalRow.customer_id == customer_id,
+            ApprovalRow.created_at >= since,
+            ApprovalRow.state.in_([state.value for state in COUNTED]),
+        )
+        .order_by(ApprovalRow.created_at.desc())
+        .limit(10)
+    )
+    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+
+
+def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
+    """The row as the rest of the house knows it."""
+    change = ProposedChange.from_claims(row.change)
+    approval = Approval(
+        approval_id=row.approval_id,
+        requester_id=row.requester_id,
+        digest=row.digest,
+        amount_minor=row.amount_minor,
+        path=ApprovalPath.from_claims(row.path),
+        kind=row.kind,
+        state=State(row.state),
+        round=row.round,
+        stage=row.stage,
+        decisions=tuple(decisions),
+    )
+    return Record(
+        approval=approval,
+        change=change,
+        request_id=row.request_id,
+        customer_name=row.customer_name,
+        base_minor=row.base_minor,
+        base_currency=row.base_currency,
+        policy=row.policy,
+        signed=row.signed,
+        amounts=Amounts(row.net_minor, row.tax_minor, row.gross_minor, row.currency),
+        created_at=row.created_at,
+        stage_since=row.stage_since,
+        due_at=row.due_at,
+        ended_at=row.ended_at,
+        stripe_object=row.stripe_object,
+        why=row.why,
+    )
+
+
+def _moving(record: Record) -> dict[str, Any]:
+    approval = record.approval
+    return {
+        "net_minor": record.amounts.net_minor,
+        "tax_minor": record.amounts.tax_minor,
+        "gross_minor": record.amounts.gross_minor,
+        "state": approval.state.value,
+        "round": approval.round,
+        "stage": approval.stage,
+        "waits_for": [group.value for group in approval.waiting_groups()],
+        "stage_since": record.stage_since,
+        "due_at": record.due_at,
+        "ended_at": record.ended_at,
+        "stripe_object": record.stripe_object,
+        "why": record.why,
+    }

@@ -1,0 +1,84 @@
+"""The audit log: one hash chain a request, so that requests do not wait for each other.
+
+Each entry's hash covers the one before it: a changed, removed or reordered entry breaks the chain at that place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.domain.canonical import sha256_hex
+from plixo.ports import AuditEntry
+from plixo.store.models import AuditRow
+
+GENESIS: Final = "0" * 64
+"""What the first entry of a chain names as the hash before it."""
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """An entry as it is kept."""
+
+    approval_id: str
+    seq: int
+    at: str
+    event: str
+    actor: str
+    detail: dict[str, Any]
+    prev: str
+    hash: str
+
+    def expected_hash(self) -> str:
+        """SHA-256 over the canonical JSON of the entry's content and of the hash before it."""
+        content = asdict(self)
+        del content["hash"]
+        return sha256_hex(content)
+
+
+async def append(session: AsyncSession, entry: AuditEntry, now: datetime) -> None:
+    """Add to the end of a request's chain; the caller's transaction holds the request's lock."""
+    last = (
+        await session.execute(
+            select(AuditRow.seq, AuditRow.hash)
+            .where(AuditRow.approval_id == entry.approval_id)
+            .order_by(AuditRow.seq.desc())
+            .limit(1),
+        )
+    ).one_or_none()
+    seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    at = now.astimezone(UTC).isoformat(timespec="milliseconds")
+    line = AuditLine(entry.approval_id, seq, at, entry.event, entry.actor, entry.detail, prev, hash="")
+    session.add(AuditRow(**{**asdict(line), "hash": line.expected_hash()}))
+    await session.flush()
+
+
+async def lines(session: AsyncSession, approval_id: str | None = None) -> Sequence[AuditLine]:
+    """The chain of one request, or every chain, in order."""
+    query = select(AuditRow).order_by(AuditRow.approval_id, AuditRow.seq)
+    if approval_id is not None:
+        query = query.where(AuditRow.approval_id == approval_id)
+    return [
+        AuditLine(row.approval_id, row.seq, row.at, row.event, row.actor, row.detail, row.prev, row.hash)
+        for row in (await session.execute(query)).scalars()
+    ]
+
+
+def first_break(chain: Sequence[AuditLine]) -> str | None:
+    """What is wrong with the first bad entry of the chains, in words; None when every chain is whole."""
+    seq, prev, current = 0, GENESIS, None
+    for line in chain:
+        if line.approval_id != current:
+            seq, prev, current = 0, GENESIS, line.approval_id
+        seq += 1
+        if line.seq != seq:
+            return f"{line.approval_id}: entry {seq} is missing or out of place (found {line.seq})"
+        if line.prev != prev:
+            return f"{line.approval_id}: entry {line.seq} does not follow the one before it"
+        if line.hash != line.expected_hash():
+            return f"{line.approval_id}: entry {line.seq} was changed"
+        prev = line.hash
+    return None

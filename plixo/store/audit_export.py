@@ -1,0 +1,56 @@
+"""Reading the audit log out of the database, request by request."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.domain.mandate import decision_claims
+from plixo.ports import Record, StoredDecision
+from plixo.store import approvals, audit, decisions
+from plixo.store.audit_file import Block
+from plixo.store.models import ApprovalRow, AuditRow
+
+
+async def known_ids(session: AsyncSession) -> Sequence[str]:
+    """Every request that has a row or an audit entry, in order: a chain without its request must show, too."""
+    both = union(select(ApprovalRow.approval_id), select(AuditRow.approval_id)).subquery()
+    return (await session.execute(select(both.c.approval_id).order_by(both.c.approval_id))).scalars().all()
+
+
+async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Block]:
+    """What an auditor needs of each request; ids that nothing is known of are passed over."""
+    for approval_id in ids:
+        record = await approvals.load(session, approval_id, lock=False)
+        chain = await audit.lines(session, approval_id)
+        if record or chain:
+            yield _block(approval_id, record, chain, await decisions.of_approval(session, approval_id))
+
+
+def _block(
+    approval_id: str,
+    record: Record | None,
+    chain: Sequence[audit.AuditLine],
+    made: Sequence[StoredDecision],
+) -> dict[str, Any]:
+    return {
+        "approval_id": approval_id,
+        "state": record.approval.state.value if record else "missing",
+        "request": record.request.to_claims() if record else None,
+        "signed": record.signed if record else "",
+        "decisions": [_decision(stored) for stored in made],
+        "chain": [asdict(line) for line in chain],
+    }
+
+
+def _decision(stored: StoredDecision) -> dict[str, Any]:
+    return {
+        "decision": decision_claims(stored.decision),
+        "signed": stored.signed,
+        "status": stored.status,
+        "submitted_at": stored.submitted_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "why": stored.why,
+    }

@@ -1,0 +1,247 @@
+"""The audit log as a file that can be proved without the database: by its hash chains, its signatures and its seal.
+
+A chain shows an entry that was changed, removed or moved. A signature shows a request or a decision that nobody made.
+The seal, signed when the file is written, shows what was cut off a chain's end, and a request that was left out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+from plixo.domain.approval import State
+from plixo.domain.canonical import canonical_json, sha256_hex
+from plixo.domain.refusals import NotAllowed
+from plixo.ports import Signer, Verifier
+from plixo.store.audit import AuditLine, first_break
+
+FORMAT: Final = "plixo-audit/1"
+SEAL_KIND: Final = "audit"
+"""What the seal is signed as: no request and no decision can be taken for it."""
+
+Block = Mapping[str, Any]
+"""One request in the file: its chain, its signed request, its signed decisions, and the rows beside them."""
+
+_FIELDS: Final = frozenset(field.name for field in fields(AuditLine))
+_ENDS_IN: Final = {
+    "requested": State.ROUTING,
+    "expired": State.RETURNED,
+    "returned": State.RETURNED,
+    "effect_intended": State.EXECUTING,
+    "effect_done": State.EXECUTED,
+    "effect_refused": State.NEEDS_ATTENTION,
+    "effect_failed": State.NEEDS_ATTENTION,
+}
+"""The state after an event; events that say a state of their own have it in their detail, the others change none."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of the audit log found.
+
+    Attributes:
+        requests: How many were read.
+        entries: How many entries their chains have.
+        signatures: How many signed requests and decisions were read.
+        findings: The first thing wrong with each bad request, in words that name the row; empty when all is whole.
+    """
+
+    requests: int = 0
+    entries: int = 0
+    signatures: int = 0
+    findings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def plus(self, block: Block, finding: str | None) -> "Checked":
+        """With one more request."""
+        found = (*self.findings, finding) if finding else self.findings
+        entries, decisions = _list(block, "chain"), _list(block, "decisions")
+        signatures = self.signatures + 1 + len(decisions)
+        return Checked(self.requests + 1, self.entries + len(entries), signatures, found)
+
+
+class NotAnAuditFile(ValueError):
+    """The file holds something else; the message says what is missing."""
+
+
+def to_document(
+    blocks: Sequence[Block], public_keys: Mapping[str, Any], signer: Signer, now: datetime
+) -> dict[str, Any]:
+    """The file's content, sealed.
+
+    Args:
+        blocks: The requests.
+        public_keys: The JWK set that verifies them.
+        signer: The staff side's.
+        now: When it is written.
+    """
+    seals = {block["approval_id"]: _seal(block) for block in blocks}
+    return {
+        "format": FORMAT,
+        "exported_at": now.isoformat(timespec="milliseconds"),
+        "requests": list(blocks),
+        "public_keys": dict(public_keys),
+        "seal": signer.sign(SEAL_KIND, {"requests": seals}, now=now),
+    }
+
+
+def verify_document(document: object, verifier: Verifier) -> Checked:
+    """Check a whole file.
+
+    Raises:
+        NotAnAuditFile: It is not one.
+    """
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise NotAnAuditFile(f"it does not say that its format is {FORMAT}")
+    blocks = document.get("requests")
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        raise NotAnAuditFile("it has no list of requests")
+    checked = Checked()
+    for block in blocks:
+        checked = checked.plus(block, check_block(block, verifier))
+    broken = _broken_seal(document.get("seal"), blocks, verifier)
+    return Checked(checked.requests, checked.entries, checked.signatures, (*checked.findings, *broken))
+
+
+def check_block(block: Block, verifier: Verifier) -> str | None:
+    """What is wrong with the first bad row of one request, in words; None when it is whole."""
+    name = str(block.get("approval_id"))
+    try:
+        return next(_problems(name, block, verifier), None)
+    except ValueError as broken:
+        return str(broken)
+    except (KeyError, TypeError, AttributeError) as broken:
+        return f"{name}: it lacks what an audit file has ({broken})"
+
+
+def _problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
+    chain = [_line(name, place, plain) for place, plain in enumerate(block["chain"], start=1)]
+    yield from _chain_problems(name, chain)
+    if block["request"] is None:
+        yield from _orphan_problems(name, chain)
+        return
+    if not chain or chain[0].event != "requested":
+        yield f"{name}: entry 1, the request itself, is missing"
+    yield from _signature_problems(name, block, verifier)
+    yield from (f"{name}: {problem}" for problem in _trace_problems(chain, block))
+
+
+def _line(name: str, place: int, plain: object) -> AuditLine:
+    if not isinstance(plain, dict) or set(plain) != _FIELDS:
+        raise ValueError(f"{name}: entry {place} does not have the fields of an entry: {', '.join(sorted(_FIELDS))}")
+    return AuditLine(**plain)
+
+
+def _chain_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
+    stranger = next((line for line in chain if line.approval_id != name), None)
+    if stranger:
+        yield f"{name}: entry {stranger.seq} belongs to {stranger.approval_id}"
+    broken = first_break(chain)
+    if broken:
+        yield broken
+
+
+def _orphan_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
+    """A forged start leaves refusals under an id that nobody asked under; anything else there has lost its request."""
+    other = next((line for line in chain if not line.event.endswith("_refused")), None)
+    if other:
+        yield f"{name}: entry {other.seq} ({other.event}) tells of a request that is missing"
+
+
+def _signature_problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
+    problem = _unsigned(verifier, "request", block["signed"], block["request"])
+    if problem:
+        yield f"{name}: the request: {problem}"
+    if block["request"]["approval_id"] != name:
+        yield f"{name}: the request that was signed is {block['request']['approval_id']}"
+    for row in block["decisions"]:
+        problem = _unsigned(verifier, "decision", row["signed"], row["decision"])
+        if problem:
+            yield f"{name}: decision {row['decision']['decision_id']}: {problem}"
+        if row["decision"]["approval_id"] != name:
+            yield f"{name}: decision {row['decision']['decision_id']} is about another request"
+
+
+def _unsigned(verifier: Verifier, kind: str, token: str, row: object) -> str | None:
+    try:
+        body = verifier.verify(token, kind, now=None)
+    except NotAllowed as refusal:
+        return str(refusal)
+    same = canonical_json(dict(body)) == canonical_json(row)
+    return None if same else "what stands beside the signature is not what was signed"
+
+
+def _trace_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:
+    """The chain and the rows beside it tell the same story."""
+    rows = {row["decision"]["decision_id"]: row for row in block["decisions"]}
+    signed = {line.detail["decision_id"] for line in chain if line.event == "decision_signed"}
+    recorded = {line.detail["decision_id"] for line in chain if line.event == "decision_recorded"}
+    for line in chain:
+        if line.event in {"decision_signed", "decision_recorded"} and line.detail["decision_id"] not in rows:
+            yield f"entry {line.seq} tells of decision {line.detail['decision_id']}, which is missing"
+    for decision_id, row in rows.items():
+        if decision_id not in signed or (row["status"] == "recorded" and decision_id not in recorded):
+            yield f"decision {decision_id} is {row['status']}, but no entry tells of it"
+    if _state(chain) != block["state"]:
+        yield f"it is {block['state']}, but its last entry ({chain[-1].seq}) leaves it {_state(chain)}"
+    if any(line.event == "effect_intended" for line in chain):
+        yield from _empty_seats(block)
+
+
+def _state(chain: Sequence[AuditLine]) -> str:
+    state: str = State.ROUTING
+    for line in chain:
+        state = _ENDS_IN.get(line.event) or line.detail.get("state") or state
+    return str(state)
+
+
+def _empty_seats(block: Block) -> Iterator[str]:
+    """Money moved: every seat of the signed path has its signed approvals."""
+    recorded = [row["decision"] for row in block["decisions"] if row["status"] == "recorded"]
+    approvals = [decision for decision in recorded if decision["verdict"] == "approve"]
+    for index, stage in enumerate(block["request"]["path"]["stages"]):
+        for seat in stage["seats"]:
+            agreed = [one for one in approvals if (one["stage"], one["group"]) == (index, seat["group"])]
+            if len(agreed) < seat["quorum"]:
+                yield f"money moved without a signed approval of {seat['group']}"
+
+
+def _seal(block: Block) -> dict[str, Any]:
+    chain = block["chain"]
+    return {"entries": len(chain), "head": chain[-1]["hash"] if chain else "", "hash": sha256_hex(dict(block))}
+
+
+def _broken_seal(token: object, blocks: Sequence[Block], verifier: Verifier) -> list[str]:
+    if not isinstance(token, str):
+        return ["the seal is missing: what was cut off or left out would not show"]
+    try:
+        sealed = verifier.verify(token, SEAL_KIND, now=None)["requests"]
+    except NotAllowed as refusal:
+        return [f"the seal is not to be trusted: {refusal}"]
+    found = {str(block.get("approval_id")): block for block in blocks}
+    missing = [f"{name}: the whole request is missing" for name in sealed if name not in found]
+    if len(found) != len(blocks):
+        missing.append("a request stands in the file twice")
+    return missing + [problem for name, block in found.items() if (problem := _unsealed(name, block, sealed.get(name)))]
+
+
+def _unsealed(name: str, block: Block, sealed: Mapping[str, Any] | None) -> str | None:
+    if sealed is None:
+        return f"{name}: it was added after the file was sealed"
+    entries = len(_list(block, "chain"))
+    if entries < sealed["entries"]:
+        return f"{name}: entry {entries + 1} is missing: the chain was cut off ({sealed['entries']} were sealed)"
+    try:
+        same = _seal(block) == sealed
+    except (KeyError, TypeError):
+        same = False
+    return None if same else f"{name}: it was changed after the file was sealed"
+
+
+def _list(block: Block, field: str) -> list[Any]:
+    value = block.get(field)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,210 @@
+"""Finding requests: what a person may see of them, what waits on them, and what is known of a customer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, nulls_last, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.domain.approval import COUNTED, ENDED, State
+from plixo.domain.people import Group, Person
+from plixo.ports import Record
+from plixo.store.approvals import to_record
+from plixo.store.decisions import recorded
+from plixo.store.models import ApprovalRow, DecisionRow
+
+
+class Tab(StrEnum):
+    """A part of the inbox."""
+
+    MINE = "mine"
+    GROUPS = "groups"
+    OVERDUE = "overdue"
+    DONE = "done"
+    ALL = "all"
+
+    @property
+    def label(self) -> str:
+        """As it stands on the page."""
+        return {"mine": "For me", "groups": "My groups"}.get(self.value, self.value.capitalize())
+
+
+class Sort(StrEnum):
+    """An order of the inbox."""
+
+    DUE = "due"
+    NEWEST = "newest"
+    AMOUNT = "amount"
+
+    @property
+    def label(self) -> str:
+        """As it stands on the page."""
+        return {"due": "Due first", "newest": "Newest first", "amount": "Largest first"}[self.value]
+
+
+PAGE_SIZE: Final = 25
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for; every field narrows it.
+
+    Attributes:
+        tab: Which part of the inbox.
+        text: Part of the customer's name, the invoice's number, the request's or Stripe's id.
+        state: In this state.
+        customer_id: For this customer.
+        target_id: On this invoice or balance.
+        sort: In which order.
+        page: Counted from 1.
+        size: How many a page.
+    """
+
+    tab: Tab = Tab.ALL
+    text: str = ""
+    state: State | None = None
+    customer_id: str = ""
+    target_id: str = ""
+    sort: Sort = Sort.NEWEST
+    page: int = 1
+    size: int = PAGE_SIZE
+
+
+async def find(session: AsyncSession, person: Person, search: Search, now: datetime) -> tuple[Sequence[Record], int]:
+    """One page of what the person may see and looks for, and how many there are in all."""
+    found = and_(_visible(person), _in_tab(person, search.tab, now), *_narrowed(search))
+    total = (await session.execute(select(func.count()).select_from(ApprovalRow).where(found))).scalar_one()
+    query = _ordered(select(ApprovalRow).where(found), search.sort)
+    rows = await session.execute(query.limit(search.size).offset((search.page - 1) * search.size))
+    return await _records(session, rows.scalars().all()), int(total)
+
+
+async def counts(session: AsyncSession, person: Person, now: datetime) -> dict[Tab, int]:
+    """How many requests each part of the inbox holds."""
+    query = select(*(func.count().filter(_in_tab(person, tab, now)).label(tab.value) for tab in Tab))
+    row = (await session.execute(query.select_from(ApprovalRow).where(_visible(person)))).one()
+    return {tab: int(count) for tab, count in zip(Tab, row, strict=True)}
+
+
+async def needing_attention(session: AsyncSession, person: Person) -> int:
+    """How many requests a person must look at, of those this one may see."""
+    stuck = ApprovalRow.state == State.NEEDS_ATTENTION.value
+    query = select(func.count()).select_from(ApprovalRow).where(_visible(person), stuck)
+    return int((await session.execute(query)).scalar_one())
+
+
+async def applied_since(session: AsyncSession, customer_id: str, since: datetime) -> Sequence[Record]:
+    """What the customer got in Stripe since then, oldest first."""
+    query = (
+        select(ApprovalRow)
+        .where(
+            ApprovalRow.customer_id == customer_id,
+            ApprovalRow.state == State.EXECUTED.value,
+            ApprovalRow.ended_at >= since,
+        )
+        .order_by(ApprovalRow.ended_at)
+    )
+    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+
+
+async def pending_for(session: AsyncSession, person: Person, customer_id: str) -> Sequence[Record]:
+    """What else is asked for the customer and not applied yet, of what the person may see; newest first."""
+    unapplied = [state.value for state in COUNTED - {State.EXECUTED}]
+    query = (
+        select(ApprovalRow)
+        .where(_visible(person), ApprovalRow.customer_id == customer_id, ApprovalRow.state.in_(unapplied))
+        .order_by(ApprovalRow.created_at.desc())
+        .limit(PAGE_SIZE)
+    )
+    return await _records(session, (await session.execute(query)).scalars().all())
+
+
+async def _records(session: AsyncSession, rows: Sequence[ApprovalRow]) -> list[Record]:
+    """The rows as records; decisions are read only where they tell who is still asked."""
+    found = []
+    for row in rows:
+        record = to_record(row, ())
+        stage = record.approval.current_stage
+        several = stage is not None and (len(stage.seats) > 1 or stage.seats[0].quorum > 1)
+        found.append(to_record(row, await recorded(session, row.approval_id)) if several else record)
+    return found
+
+
+def sees_all(person: Person) -> bool:
+    """Whether the person may see everybody's requests: every group but support."""
+    return person.active and bool(person.groups - {Group.SUPPORT})
+
+
+def _visible(person: Person) -> ColumnElement[bool]:
+    """The same rule as `plixo.domain.duties.may_see`, for many at once."""
+    if sees_all(person):
+        return true()
+    return ApprovalRow.requester_id == person.person_id if person.active else false()
+
+
+def _in_tab(person: Person, tab: Tab, now: datetime) -> ColumnElement[bool]:
+    waiting = ApprovalRow.state == State.WAITING.value
+    if tab is Tab.MINE:
+        return and_(waiting, _asks(person), _independent(person), ~_decided_by(person))
+    if tab is Tab.GROUPS:
+        return and_(waiting, _asks(person))
+    if tab is Tab.OVERDUE:
+        return and_(waiting, ApprovalRow.due_at < now)
+    if tab is Tab.DONE:
+        return ApprovalRow.state.in_([state.value for state in ENDED])
+    return true()
+
+
+def _asks(person: Person) -> ColumnElement[bool]:
+    """`waits_for` is a small JSON list of codes, which both databases can be asked as text."""
+    codes = cast(ApprovalRow.waits_for, Text)
+    return or_(false(), *(codes.contains(f'"{group.value}"', autoescape=True) for group in person.groups))
+
+
+def _independent(person: Person) -> ColumnElement[bool]:
+    related = sorted(person.related_customers)
+    return and_(ApprovalRow.requester_id != person.person_id, ApprovalRow.customer_id.not_in(related))
+
+
+def _decided_by(person: Person) -> ColumnElement[bool]:
+    return (
+        select(DecisionRow.decision_id)
+        .where(
+            DecisionRow.approval_id == ApprovalRow.approval_id,
+            DecisionRow.round == ApprovalRow.round,
+            DecisionRow.person_id == person.person_id,
+            DecisionRow.status.in_(["submitted", "recorded"]),
+        )
+        .exists()
+    )
+
+
+def _narrowed(search: Search) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if search.text:
+        found.append(_mentions(search.text))
+    if search.state:
+        found.append(ApprovalRow.state == search.state.value)
+    if search.customer_id:
+        found.append(ApprovalRow.customer_id == search.customer_id)
+    if search.target_id:
+        found.append(ApprovalRow.target_id == search.target_id)
+    return found
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    number = ApprovalRow.change["target"]["number"].as_string()
+    columns = (ApprovalRow.customer_name, ApprovalRow.approval_id, ApprovalRow.stripe_object, number)
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def _ordered(query: Select[ApprovalRow], sort: Sort) -> Select[ApprovalRow]:
+    """In that order, and always in the same one where two are alike."""
+    if sort is Sort.DUE:
+        query = query.order_by(nulls_last(ApprovalRow.due_at.asc()))
+    if sort is Sort.AMOUNT:
+        query = query.order_by(ApprovalRow.base_minor.desc())
+    return query.order_by(ApprovalRow.created_at.desc(), ApprovalRow.approval_id)

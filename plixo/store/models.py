@@ -1,0 +1,265 @@
+"""The tables. What may be written where is guarded here and by triggers, not by code alone."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: goes in and comes out with its zone, kept in UTC on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone: it would mean another time on another machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; what went in was UTC."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to say it
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        int: BigInteger,
+        str: Text,
+    }
+
+
+class PersonRow(Base):
+    """Somebody who works here."""
+
+    __tablename__ = "people"
+
+    person_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    email: Mapped[str] = mapped_column(unique=True)
+    groups: Mapped[list[str]]
+    limits: Mapped[dict[str, Any]]
+    time_zone: Mapped[str]
+    working_hours: Mapped[str]
+    holidays: Mapped[str]
+    delegate_id: Mapped[str | None]
+    related_customers: Mapped[list[str]]
+    active: Mapped[bool]
+
+
+class SessionRow(Base):
+    """A sign-in, of a browser or of the command line; the token itself is kept by its holder alone."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (CheckConstraint("kind in ('console', 'cli')", name="sessions_kind"),)
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    kind: Mapped[str]
+    created_at: Mapped[datetime]
+    authenticated_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class LoginRow(Base):
+    """A command line that asks to be signed in, until somebody confirms its code in the console."""
+
+    __tablename__ = "logins"
+
+    device_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_code: Mapped[str] = mapped_column(unique=True)
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("people.person_id"))
+    authenticated_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class SignInAttemptRow(Base):
+    """A browser on its way to the identity provider and back; the secret it took along is kept by it alone."""
+
+    __tablename__ = "sign_in_attempts"
+
+    secret_hash: Mapped[str] = mapped_column(primary_key=True)
+    next_page: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PolicyRow(Base):
+    """A published policy: immutable, known by its hash."""
+
+    __tablename__ = "policies"
+
+    version: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    content: Mapped[str]
+    published_at: Mapped[datetime]
+
+
+class RateRow(Base):
+    """What one major unit of a currency is worth in the base currency, as text so that nothing is rounded."""
+
+    __tablename__ = "rates"
+
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    base: Mapped[str] = mapped_column(primary_key=True)
+    rate: Mapped[str]
+    as_of: Mapped[datetime]
+
+
+class ApprovalRow(Base):
+    """An approval request."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        UniqueConstraint("requester_id", "request_id", name="approvals_request"),
+        CheckConstraint("amount_minor > 0 and base_minor >= 0", name="approvals_amounts"),
+        CheckConstraint(
+            "state in ('routing', 'waiting', 'returned', 'withdrawn', 'rejected', 'approved', 'executing', "
+            "'executed', 'needs_attention')",
+            name="approvals_state",
+        ),
+        Index("approvals_inbox", "state", "due_at"),
+        Index("approvals_requester", "requester_id", "created_at"),
+        Index("approvals_customer", "customer_id", "created_at"),
+        Index("approvals_created", "created_at"),
+        Index("approvals_target", "target_id"),
+    )
+
+    approval_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    request_id: Mapped[str]
+    requester_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    customer_id: Mapped[str]
+    customer_name: Mapped[str]
+    target_id: Mapped[str]
+    change: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    base_minor: Mapped[int]
+    base_currency: Mapped[str]
+    net_minor: Mapped[int]
+    tax_minor: Mapped[int]
+    gross_minor: Mapped[int]
+    policy: Mapped[str]
+    path: Mapped[dict[str, Any]]
+    automatic: Mapped[bool]
+    signed: Mapped[str]
+    state: Mapped[str]
+    round: Mapped[int]
+    stage: Mapped[int]
+    waits_for: Mapped[list[str]]
+    stage_since: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    stripe_object: Mapped[str]
+    why: Mapped[str]
+
+
+class DecisionRow(Base):
+    """A signed decision: stored before Temporal is told, so that it cannot be lost."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint("status in ('submitted', 'recorded', 'refused', 'conflict')", name="decisions_status"),
+        CheckConstraint("verdict in ('approve', 'reject', 'withdraw')", name="decisions_verdict"),
+        CheckConstraint("amount_minor > 0", name="decisions_amount"),
+        Index("decisions_approval", "approval_id", "position"),
+        Index("decisions_status_at", "status", "submitted_at"),
+    )
+
+    decision_id: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.approval_id"))
+    round: Mapped[int]
+    stage: Mapped[int]
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    group: Mapped[str | None] = mapped_column("group_name")
+    verdict: Mapped[str]
+    digest: Mapped[str]
+    amount_minor: Mapped[int]
+    comment: Mapped[str]
+    signed: Mapped[str]
+    status: Mapped[str]
+    position: Mapped[int | None]
+    why: Mapped[str]
+    submitted_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class EffectRow(Base):
+    """The one write to Stripe that a request ends in."""
+
+    __tablename__ = "effects"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="effects_amount"),
+        CheckConstraint("state in ('intended', 'done', 'refused')", name="effects_state"),
+        CheckConstraint("(state = 'done') = (stripe_object <> '')", name="effects_done"),
+    )
+
+    effect_id: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.approval_id"), unique=True)
+    kind: Mapped[str]
+    params: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(unique=True)
+    customer_id: Mapped[str]
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[str]
+    stripe_object: Mapped[str]
+    why: Mapped[str]
+    intended_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """One step in a request's hash-chained history; never changed, never removed."""
+
+    __tablename__ = "audit"
+
+    approval_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[str]
+    event: Mapped[str]
+    actor: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    prev: Mapped[str]
+    hash: Mapped[str]
+
+
+class OutboxRow(Base):
+    """A mail that must leave once."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_unsent", "sent_at", "leased_until"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    recipient: Mapped[str]
+    template: Mapped[str]
+    context: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    attempts: Mapped[int]
+    sent_at: Mapped[datetime | None]
+    problem: Mapped[str]

@@ -1,0 +1,68 @@
+"""Mails that must leave once: written with the change they speak of, leased while they are sent."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.ports import Letter
+from plixo.store.models import OutboxRow
+
+
+async def post(session: AsyncSession, letter: Letter, now: datetime) -> None:
+    """Put a mail into the outbox; one with the same key stays as it is."""
+    if await session.get(OutboxRow, letter.key):
+        return
+    session.add(
+        OutboxRow(
+            key=letter.key,
+            recipient=letter.to,
+            template=letter.template,
+            context=letter.context,
+            created_at=now,
+            leased_until=None,
+            attempts=0,
+            sent_at=None,
+            problem="",
+        ),
+    )
+    await session.flush()
+
+
+async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: int = 20) -> Sequence[Letter]:
+    """Take unsent mails for a while; a relay that dies lets go of them when the lease ends."""
+    query = (
+        select(OutboxRow)
+        .where(OutboxRow.sent_at.is_(None), or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now))
+        .order_by(OutboxRow.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = (await session.execute(query)).scalars().all()
+    for row in rows:
+        row.leased_until = now + lasts
+        row.attempts += 1
+    await session.flush()
+    return [Letter(row.key, row.recipient, row.template, row.context) for row in rows]
+
+
+async def sent(session: AsyncSession, key: str, now: datetime) -> None:
+    """The mail has left."""
+    row = await session.get_one(OutboxRow, key)
+    row.sent_at, row.leased_until, row.problem = now, None, ""
+    await session.flush()
+
+
+async def failed(session: AsyncSession, key: str, problem: str, now: datetime) -> None:
+    """The mail has not left: try again, later each time, at most an hour apart."""
+    row = await session.get_one(OutboxRow, key)
+    wait = min(timedelta(seconds=2**row.attempts), timedelta(hours=1)) if row.attempts < 12 else timedelta(hours=1)  # noqa: PLR2004 - 2**12 s is past the hour
+    row.leased_until, row.problem = now + wait, problem[:500]
+    await session.flush()
+
+
+async def unsent(session: AsyncSession) -> int:
+    """How many mails wait."""
+    query = select(OutboxRow.key).where(OutboxRow.sent_at.is_(None))
+    return len((await session.execute(query)).all())

@@ -1,0 +1,1 @@
+"""The gateway to Stripe: the only code that imports the stripe package."""

@@ -1,0 +1,193 @@
+"""The one door to Stripe: domain types in and out, every failure sorted, every write with its effect's own key."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, Self, TypeVar, cast
+
+import stripe
+from stripe.params import CreditNoteCreateParams, CreditNotePreviewParams, CustomerBalanceTransactionCreateParams
+
+from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts, credit_params
+from plixo.ports import CallRefused, Customer, Invoice, StripeObject
+from plixo.stripe import reading
+from plixo.stripe.client import open_client
+from plixo.stripe.line import Line, OnResult
+from plixo.stripe.paging import PAGE, Turn, each, newest
+from plixo.stripe.rate import TokenBucket
+
+T = TypeVar("T")
+
+CALLS_PER_SECOND: Final = 20.0
+"""With the bucket's burst of 5 this stays at the 25 a second that Stripe allows an endpoint, and a sandbox in all."""
+
+
+class StripeGateway:
+    """Implements `plixo.ports.Payments` on Stripe, or on the stand-in.
+
+    Failures are `plixo.ports.PaymentsError`s: a write that may have been carried out is `OutcomeUnknown`, a read that
+    failed on the way is `Unavailable`. It retries nothing: when to try again is Temporal's business.
+    """
+
+    def __init__(self, client: stripe.StripeClient, below: stripe.HTTPXClient, line: Line, *, read_only: bool) -> None:
+        self._api = client.v1
+        self._below = below
+        self._line = line
+        self._read_only = read_only
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        api_key: str,
+        base_url: str | None,
+        timeout: float = 20.0,
+        read_only: bool = False,
+        on_result: OnResult | None = None,
+        calls_per_second: float | None = CALLS_PER_SECOND,
+    ) -> Self:
+        """A gateway; close it with `aclose`, or use it in `async with`.
+
+        Args:
+            api_key: Secret or restricted key.
+            base_url: Where the API is; None for Stripe itself.
+            timeout: Seconds a call may take in all; the activity's own must be well above twice this, since a call
+                may wait as long for its turn.
+            read_only: Refuse every write before it is sent.
+            on_result: Told the operation and the result of every call that was tried (`plixo.stripe.line`).
+            calls_per_second: This gateway's share of what Stripe allows; None for no limit, as with the stand-in.
+        """
+        client, below = open_client(api_key=api_key, base_url=base_url, timeout=timeout)
+        bucket = TokenBucket(calls_per_second) if calls_per_second is not None else None
+        return cls(client, below, Line(api_key, timeout, bucket, on_result), read_only=read_only)
+
+    async def __aenter__(self) -> Self:
+        """The gateway itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._below.close_async()  # type: ignore[no-untyped-call]
+
+    async def customer(self, customer_id: str) -> Customer | None:
+        """The customer; None where there is none, or none any more."""
+        if not reading.is_id("cus_", customer_id):
+            return None
+        fetch = partial(self._api.customers.retrieve_async, customer_id)
+        return await self._found("customers.retrieve", fetch, reading.customer)
+
+    async def customers(self, limit: int = 100) -> Sequence[Customer]:
+        """The newest customers."""
+        turn = partial(self._api.customers.list_async, {"limit": min(limit, PAGE)})
+        return await newest(each(self._line, "customers.list", turn, reading.customer), limit)
+
+    async def invoice(self, invoice_id: str) -> Invoice | None:
+        """The invoice, or None where there is none."""
+        if not reading.is_id("in_", invoice_id):
+            return None
+        fetch = partial(self._api.invoices.retrieve_async, invoice_id)
+        return await self._found("invoices.retrieve", fetch, reading.invoice)
+
+    async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
+        """The newest invoices, of one customer or of all."""
+        asked: dict[str, Any] = {"limit": min(limit, PAGE)}
+        if customer_id is not None:
+            asked["customer"] = customer_id
+        turn = partial(self._api.invoices.list_async, cast("Any", asked))
+        return await newest(each(self._line, "invoices.list", turn, reading.invoice), limit)
+
+    async def facts(self, change: ProposedChange) -> TargetFacts | None:
+        """What Stripe says of the target now; None where it is gone, or belongs to another customer."""
+        if change.target.kind is TargetKind.CUSTOMER_BALANCE:
+            return await self._balance_facts(change)
+        found = await self.invoice(change.target.target_id)
+        if found is None or found.customer_id != change.customer_id:
+            return None
+        return reading.invoice_facts(found)
+
+    async def preview(self, change: ProposedChange, facts: TargetFacts) -> Amounts:
+        """The credit's net, tax and gross as Stripe works them out; a credit to the balance carries no tax."""
+        if change.target.kind is TargetKind.CUSTOMER_BALANCE:
+            return Amounts(change.amount.minor, 0, change.amount.minor, change.amount.currency)
+        _, params = credit_params(change, change.amount.minor, facts)
+
+        async def ask() -> Amounts:
+            note = await self._api.credit_notes.preview_async(cast("CreditNotePreviewParams", params))
+            return reading.credit_amounts(note.to_dict())
+
+        return await self._line.read("credit_notes.preview", ask)
+
+    async def apply(self, effect: Effect) -> StripeObject:
+        """Carry out the effect with its key and exact parameters; asked again within a day, it answers the same.
+
+        Raises:
+            CallRefused: Also when this gateway only reads, or when the effect has no key: Stripe's SDK would invent
+                one, and the next try another.
+        """
+        if self._read_only:
+            raise CallRefused("This gateway only reads; nothing was sent.", "read_only")
+        if not effect.key:
+            raise CallRefused("The effect has no idempotency key; nothing was sent.", "no_idempotency_key")
+
+        async def make() -> StripeObject:
+            return reading.made(effect, (await self._create(effect)).to_dict())
+
+        return await self._line.write(f"{effect.kind.value}s.create", make)
+
+    async def find(self, effect: Effect) -> StripeObject | None:
+        """The effect's object, if an earlier try made it: by listing, since Stripe's search knows neither kind.
+
+        A voided credit note is found as well. The question is whether the write was carried out, not whether it still
+        stands: what a person has voided since must not be written a second time.
+
+        Raises:
+            CallRefused: Stripe no longer shows the invoice or customer, so it cannot be told.
+        """
+        async for made in each(
+            self._line, f"{effect.kind.value}s.list", self._kin(effect), partial(reading.made_if_ours, effect)
+        ):
+            return made
+        return None
+
+    async def _balance_facts(self, change: ProposedChange) -> TargetFacts | None:
+        found = await self.customer(change.customer_id)
+        if found is None:
+            return None
+        currency = found.currency or change.amount.currency
+        return TargetFacts(Target(TargetKind.CUSTOMER_BALANCE, found.customer_id, "open", currency), None, 0)
+
+    async def _create(self, effect: Effect) -> stripe.StripeObject:
+        options: stripe.RequestOptions = {"idempotency_key": effect.key}
+        if effect.kind is EffectKind.CREDIT_NOTE:
+            note = cast("CreditNoteCreateParams", effect.params)
+            return await self._api.credit_notes.create_async(note, options)
+        entry = cast("CustomerBalanceTransactionCreateParams", effect.params)
+        return await self._api.customers.balance_transactions.create_async(effect.customer_id, entry, options)
+
+    def _kin(self, effect: Effect) -> Turn:
+        """Lists what the effect's object would be among."""
+        if effect.kind is EffectKind.CREDIT_NOTE:
+            return partial(self._api.credit_notes.list_async, {"invoice": effect.params["invoice"], "limit": PAGE})
+        return partial(self._api.customers.balance_transactions.list_async, effect.customer_id, {"limit": PAGE})
+
+    async def _found(
+        self,
+        operation: str,
+        fetch: Callable[[], Awaitable[stripe.StripeObject]],
+        read: Callable[[reading.Doc], T],
+    ) -> T | None:
+        """One object, or None where Stripe says that there is none."""
+
+        async def ask() -> T:
+            return read((await fetch()).to_dict())
+
+        try:
+            return await self._line.read(operation, ask)
+        except CallRefused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise

@@ -1,0 +1,26 @@
+"""Connecting to Temporal."""
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from plixo.config import Settings
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """A client for the configured cluster.
+
+    `PLIXO_TEMPORAL_ADDRESS` wins; without it the profile of `temporalio.envconfig` holds (address, TLS, API key).
+
+    Args:
+        settings: This process's settings.
+        lazy: Connect at the first call, so that a page can be served while Temporal is away.
+
+    Raises:
+        LookupError: Neither names a cluster.
+    """
+    if settings.temporal_address:
+        return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=lazy)
+    profile = ClientConfig.load_client_connect_config()
+    if not profile.get("target_host"):
+        raise LookupError("No Temporal is named; set PLIXO_TEMPORAL_ADDRESS, or a profile in Temporal's own settings.")
+    return await Client.connect(**profile, lazy=lazy)
