@@ -1,0 +1,1 @@
+"""The check of requests and responses against Stripe's published description."""

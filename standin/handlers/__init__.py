@@ -1,0 +1,1 @@
+"""What each operation does to the books: one module an object, one function an operation."""

@@ -1,0 +1,1 @@
+"""What a call passes through, outermost first: faults, contract, authentication, idempotency, transaction."""
