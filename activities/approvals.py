@@ -1,0 +1,260 @@
+"""Opening a request, recording decisions, reminding, expiring: everything that needs the database alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.letters import ask_approvers, tell_requester
+from activities.verification import verified_decision, verified_request
+from plixo.domain.approval import ENDED, Approval, Decision, State
+from plixo.domain.duties import check_decision
+from plixo.domain.refusals import Conflict, NotAllowed, Refused
+from plixo.messages.approvals import Decide, Recorded, Standing, Step
+from plixo.ports import AuditEntry, Clock, Ledger, Letter, Record, StoredDecision, Transaction, Verifier
+
+EARLY_SECONDS: Final = 60
+"""How far our clock may be behind the workflow's when it says that a request's time is up."""
+
+
+@dataclass(frozen=True)
+class ApprovalActivities:
+    """What the approval workflows ask of the database.
+
+    Attributes:
+        ledger: The database.
+        verifier: Holds the staff side's public keys.
+        clock: What time it is.
+    """
+
+    ledger: Ledger
+    verifier: Verifier
+    clock: Clock
+
+    @activity.defn(name="open_approval")
+    async def open(self, step: Step) -> Standing:
+        """Check the signed request and set it on its path; asked again, it says where the request stands.
+
+        Raises:
+            ApplicationError: Final, when there is no such request or the staff side did not sign it; tried again when
+                the signer's clock runs ahead of ours.
+        """
+        now = self.clock()
+        async with self.ledger.begin() as tx:
+            record = await tx.approval(step.approval_id)
+            refusal = await self._open(tx, record, now) if record else _UNKNOWN
+            if refusal:
+                await _trace(tx, step.approval_id, "open_refused", refusal, now)
+            else:
+                record = await tx.approval(step.approval_id)
+        if refusal or record is None:
+            raise ApplicationError(str(refusal), type=(refusal or _UNKNOWN).code, non_retryable=True)
+        return standing(record)
+
+    @activity.defn(name="record_decision")
+    async def record(self, ask: Decide) -> Recorded:
+        """Take up a stored decision, once: it stands newly, stood already, came too late, or is refused."""
+        now = self.clock()
+        async with self.ledger.begin() as tx:
+            record = await tx.approval(ask.approval_id)
+            stored = await tx.decision(ask.decision_id)
+            if record is None or stored is None or stored.decision.approval_id != ask.approval_id:
+                await _trace(tx, ask.approval_id, "decision_refused", _FORGED, now, decision_id=ask.decision_id)
+                return Recorded(ask.decision_id, "refused", str(_FORGED), standing(record) if record else Standing(""))
+            if stored.status != "submitted":
+                return Recorded(ask.decision_id, _ANSWERS[stored.status], stored.why, standing(record))
+            return await self._record(tx, record, stored, now)
+
+    @activity.defn(name="remind_approvers")
+    async def remind(self, step: Step) -> Standing:
+        """Write to whoever has not decided yet."""
+        now = self.clock()
+        async with self.ledger.begin() as tx:
+            record = await _existing(tx, step)
+            if _still_waits(record, step):
+                await _post(tx, await ask_approvers(tx, record, "reminder"), now)
+                groups = [group.value for group in record.approval.waiting_groups()]
+                await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
+        return standing(record)
+
+    @activity.defn(name="expire_approval")
+    async def expire(self, step: Step) -> Standing:
+        """Return a request that nobody decided on in time; silence is never consent.
+
+        Raises:
+            ApplicationError: Try again later: there is time left by our clock.
+        """
+        now = self.clock()
+        async with self.ledger.begin() as tx:
+            record = await _existing(tx, step)
+            if _still_waits(record, step):
+                _check_time_is_up(record, now)
+                record = _moved(record, record.approval.returned(), now, why="Nobody decided in time.")
+                await tx.save(record)
+                await tx.audit(_entry(record, "expired", "system"), now)
+                await _post(tx, await tell_requester(tx, record, "returned"), now)
+        return standing(record)
+
+    async def _open(self, tx: Transaction, record: Record, now: datetime) -> Refused | None:
+        if record.approval.state is not State.ROUTING:
+            return None
+        try:
+            verified_request(self.verifier, record, now=now)
+            opened = _moved(record, record.approval.opened(), now)
+        except NotAllowed as refusal:
+            if refusal.code == "signature_from_future":
+                raise ApplicationError(str(refusal), type=refusal.code) from refusal
+            if refusal.code != "signature_expired":
+                return refusal
+            opened = _moved(record, record.approval.returned(), now, why="It was signed too long ago; ask again.")
+        await tx.save(opened)
+        detail = {"state": opened.approval.state.value, "path": list(opened.approval.path.describe())}
+        await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
+        await _post(tx, await _letters_after_opening(tx, opened), now)
+        return None
+
+    async def _record(self, tx: Transaction, record: Record, stored: StoredDecision, now: datetime) -> Recorded:
+        try:
+            verified_request(self.verifier, record, now=None)
+            decision = verified_decision(self.verifier, stored, now=now)
+            after = record.approval.decided(decision)
+            await _check_person(tx, record, decision)
+        except Refused as refusal:
+            status = "conflict" if isinstance(refusal, Conflict) else "refused"
+            await tx.settle_decision(stored.decision.decision_id, status, str(refusal), now)
+            await _trace(tx, record.approval.approval_id, f"decision_{status}", refusal, now, **_who(stored))
+            return Recorded(stored.decision.decision_id, status, str(refusal), standing(record))
+        moved = _moved(record, after, now)
+        await tx.settle_decision(decision.decision_id, "recorded", "", now)
+        await tx.save(moved)
+        await tx.audit(_entry(moved, "decision_recorded", decision.person_id, _decision_detail(decision, after)), now)
+        await _post(tx, await _letters_after(tx, record, moved), now)
+        return Recorded(decision.decision_id, "accepted", "", standing(moved))
+
+
+def standing(record: Record) -> Standing:
+    """Where a request stands, as its workflow needs to know it."""
+    approval = record.approval
+    stage, since = approval.current_stage, record.stage_since
+    if stage is None or since is None:
+        return Standing(approval.state.value, approval.stage, approval.round)
+    began = int(since.timestamp())
+    groups = approval.waiting_groups()
+    return Standing(
+        state=approval.state.value,
+        stage=approval.stage,
+        round=approval.round,
+        waits_for=" and ".join(group.label for group in groups),
+        groups=tuple(group.value for group in groups),
+        since=began,
+        due=began + stage.clock.due_hours * 3600,
+        remind_at=began + stage.clock.remind_hours * 3600,
+        expire_at=began + stage.clock.expire_hours * 3600,
+    )
+
+
+_UNKNOWN = Refused.one("approval_id", "approval_unknown", "There is no such request; nothing was started.")
+_FORGED = Refused.one("decision_id", "decision_unknown", "Nobody signed such a decision on this request.")
+_ANSWERS = {"recorded": "already_received", "conflict": "conflict", "refused": "refused"}
+
+
+def _moved(record: Record, approval: Approval, now: datetime, *, why: str = "") -> Record:
+    """The record with its approval's new standing, its clock started anew where another stage begins."""
+    if approval.state in ENDED:
+        return replace(record, approval=approval, ended_at=now, due_at=None, stage_since=None, why=why)
+    stage = approval.current_stage
+    if stage is None:
+        return replace(record, approval=approval, due_at=None, stage_since=None, why=why)
+    if record.stage_since and record.approval.stage == approval.stage:
+        return replace(record, approval=approval)
+    due = now + timedelta(hours=stage.clock.due_hours)
+    return replace(record, approval=approval, stage_since=now, due_at=due)
+
+
+async def _check_person(tx: Transaction, record: Record, decision: Decision) -> None:
+    person = (await tx.people([decision.person_id])).get(decision.person_id)
+    if person is None:
+        raise NotAllowed.one("person", "not_active", "This person no longer works here.")
+    check_decision(record.approval, decision, person, record.change.customer_id, record.base_minor)
+
+
+async def _letters_after_opening(tx: Transaction, opened: Record) -> list[Letter]:
+    if opened.approval.state is State.RETURNED:
+        return await tell_requester(tx, opened, "returned")
+    return await ask_approvers(tx, opened, "asked")
+
+
+async def _letters_after(tx: Transaction, before: Record, after: Record) -> list[Letter]:
+    if after.approval.state is State.REJECTED:
+        return await tell_requester(tx, after, "rejected")
+    if after.approval.state is State.WAITING and after.approval.stage != before.approval.stage:
+        return await ask_approvers(tx, after, "asked")
+    return []
+
+
+async def _existing(tx: Transaction, step: Step) -> Record:
+    record = await tx.approval(step.approval_id)
+    if record is None:
+        raise ApplicationError(str(_UNKNOWN), type=_UNKNOWN.code, non_retryable=True)
+    return record
+
+
+def _check_time_is_up(record: Record, now: datetime) -> None:
+    """Whoever asks proves nothing: a request is not returned while there is time to decide on it.
+
+    Raises:
+        ApplicationError: Come back then; our clock may also be behind the workflow's.
+    """
+    left = standing(record).expire_at - now.timestamp() - EARLY_SECONDS
+    if left > 0:
+        raise ApplicationError("There is time left to decide on it.", type="not_due")
+
+
+def _still_waits(record: Record, step: Step) -> bool:
+    approval = record.approval
+    return approval.state is State.WAITING and (approval.stage, approval.round) == (step.stage, step.round)
+
+
+async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> None:
+    for letter in letters:
+        await tx.post(letter, now)
+
+
+def _entry(record: Record, event: str, actor: str, detail: dict[str, Any] | None = None) -> AuditEntry:
+    return AuditEntry(record.approval.approval_id, event, actor, detail or {})
+
+
+def _decision_detail(decision: Decision, after: Approval) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "verdict": decision.verdict.value,
+        "group": decision.group.value if decision.group else "requester",
+        "amount_minor": decision.amount_minor,
+        "comment": decision.comment,
+        "state": after.state.value,
+    }
+
+
+def _who(stored: StoredDecision) -> dict[str, str]:
+    decision = stored.decision
+    return {
+        "decision_id": decision.decision_id,
+        "person_id": decision.person_id,
+        "verdict": decision.verdict.value,
+    }
+
+
+async def _trace(
+    tx: Transaction,
+    approval_id: str,
+    event: str,
+    refusal: Refused,
+    now: datetime,
+    **detail: str,
+) -> None:
+    """Leave a trace of what was refused: in the audit log, where an auditor looks."""
+    entry = AuditEntry(approval_id, event, "system", {"code": refusal.code, "why": str(refusal), **detail})
+    await tx.audit(entry, now)

@@ -1,0 +1,79 @@
+"""Who is written to, about what. The outbox sends each letter once for its key."""
+
+from typing import Any
+
+from plixo.domain.duties import seat_for
+from plixo.domain.people import Group, Person
+from plixo.domain.refusals import NotAllowed
+from plixo.ports import Letter, Record, Transaction
+
+
+async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[Letter]:
+    """A letter to everybody who may decide on the waiting stage and has not yet.
+
+    Args:
+        tx: Reads the directory.
+        record: What waits.
+        template: `asked` or `reminder`.
+    """
+    approval = record.approval
+    members = await tx.members(approval.waiting_groups())
+    requester = await _requester(tx, record)
+    step = f"{template}/{approval.round}.{approval.stage}"
+    return [_letter(record, step, person, template, requester) for person in members if _may_decide(record, person)]
+
+
+async def tell_requester(tx: Transaction, record: Record, template: str) -> list[Letter]:
+    """A letter to who asked: it was rejected, returned, applied, or needs attention."""
+    requester = await _requester(tx, record)
+    if requester is None or not requester.active:
+        return []
+    return [_letter(record, f"{template}/{record.approval.round}", requester, template, requester)]
+
+
+async def raise_alarm(tx: Transaction, record: Record) -> list[Letter]:
+    """Letters to the requester and the Controllers: a person must look."""
+    requester = await _requester(tx, record)
+    readers = {person.person_id: person for person in await tx.members({Group.CONTROLLER})}
+    if requester and requester.active:
+        readers[requester.person_id] = requester
+    step = f"needs_attention/{record.approval.round}"
+    return [_letter(record, step, person, "needs_attention", requester) for person in readers.values()]
+
+
+async def _requester(tx: Transaction, record: Record) -> Person | None:
+    requester_id = record.approval.requester_id
+    return (await tx.people([requester_id])).get(requester_id)
+
+
+def _may_decide(record: Record, person: Person) -> bool:
+    approval = record.approval
+    if any(known.person_id == person.person_id and known.round == approval.round for known in approval.decisions):
+        return False
+    try:
+        seat_for(approval, person, record.change.customer_id, record.base_minor)
+    except NotAllowed:
+        return False
+    return True
+
+
+def _letter(record: Record, step: str, person: Person, template: str, requester: Person | None) -> Letter:
+    context: dict[str, Any] = {
+        "approval_id": record.approval.approval_id,
+        "kind": record.change.kind,
+        "reader": person.name,
+        "requester": requester.name if requester else "somebody who left",
+        "customer": record.customer_name,
+        "amount": str(record.change.amount),
+        "reason": record.change.reason.label,
+        "target": record.change.target.number or record.change.target.kind.label,
+        "target_kind": record.change.target.kind.value,
+        "why_asked": record.approval.path.why,
+        "note": record.change.note,
+        "due": record.due_at.isoformat() if record.due_at else "",
+        "time_zone": person.time_zone,
+        "comment": record.approval.decisions[-1].comment if record.approval.decisions else "",
+        "why": record.why,
+        "stripe_object": record.stripe_object,
+    }
+    return Letter(f"{record.approval.approval_id}/{step}/{person.person_id}", person.email, template, context)

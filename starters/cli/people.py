@@ -1,0 +1,62 @@
+"""Commands on the directory: who works here, and whether a file of people could be used."""
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from rich.console import RenderableType
+
+from starters.cli.example import example
+from starters.cli.failures import CommandFailed
+from starters.cli.output import heading, line, pages, show, table
+from starters.cli.reach import HERE, Json, Reach, reached
+from starters.cli.settings import load_settings
+
+app = App(
+    name="people",
+    help="Who works here, and whether a file of people can be used.",
+    help_epilogue=example("plixo people list"),
+)
+
+
+@app.command(name="list", help_epilogue=example("plixo people list --json"))
+def list_people(*, reach: Reach = HERE) -> None:
+    """List who works here, and what they are here for."""
+    with reached(reach) as api:
+        found = api.get("people")
+    show(found, people_table(found["people"]), as_json=reach.as_json, following="plixo people check")
+
+
+@app.command(help_epilogue=example("plixo people check people.toml"))
+def check(file: Path | None = None, /, *, as_json: Json = False) -> None:
+    """Check a file of people, as a fresh installation would read it.
+
+    Args:
+        file: The TOML file; the one of the settings when left out.
+        as_json: Print one JSON document.
+    """
+    from plixo.directory.seed import SeedInvalid, load_seed  # noqa: PLC0415 - `plixo --help` stays quick
+
+    place = file or load_settings().people_seed
+    try:
+        people = load_seed(place)
+    except SeedInvalid as invalid:
+        raise CommandFailed(f"This file cannot be used: {invalid}.") from invalid
+    found = [
+        {
+            "person_id": one.person_id,
+            "name": one.name,
+            "email": one.email,
+            "groups": sorted(one.groups),
+            "role": one.role,
+        }
+        for one in people
+    ]
+    page = pages(heading(f"{place} can be used: {len(found)} people."), line(""), people_table(found))
+    show({"ok": True, "file": str(place), "people": found}, page, as_json=as_json, following="plixo people list")
+
+
+def people_table(people: list[dict[str, Any]]) -> RenderableType:
+    """Who works here."""
+    rows = [(str(one["name"]), str(one["role"]), str(one["email"])) for one in people]
+    return table(["Name", "Groups", "Mail"], rows, empty="Nobody works here yet; `plixo db upgrade` reads the first.")

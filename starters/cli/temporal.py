@@ -1,0 +1,83 @@
+"""Commands on the Temporal cluster."""
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter, validators
+
+from starters.cli.cluster import check_temporal, temporal_reached
+from starters.cli.example import example
+from starters.cli.failures import CommandFailed
+from starters.cli.output import facts, show
+from starters.cli.reach import Json
+from starters.cli.settings import load_settings
+
+if TYPE_CHECKING:
+    from temporalio.service import RPCError
+
+    from plixo.config import Settings
+    from plixo.temporal.setup import SetUp
+
+Days = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=36_500))]
+
+app = App(name="temporal", help="The Temporal cluster.", help_epilogue=example("plixo temporal setup"))
+
+
+@app.command(name="setup", help_epilogue=example("PLIXO_TEMPORAL_ADDRESS=temporal.internal:7233 plixo temporal setup"))
+def setup(*, retention_days: Days = None, as_json: Json = False) -> None:
+    """Make the namespace, its retention and its search attributes what Plixo needs; may be run again at any time.
+
+    Args:
+        retention_days: How many days Temporal keeps requests that have ended. 365 unless given; then a longer time that
+            is set already stays.
+        as_json: Print one JSON document.
+    """
+    from temporalio.service import RPCError  # noqa: PLC0415 - `plixo --help` stays quick
+
+    from plixo.temporal.setup import CannotSetUp  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    check_temporal(settings)
+    retention = None if retention_days is None else timedelta(days=retention_days)
+    try:
+        with temporal_reached(settings):
+            done = asyncio.run(_set_up(settings, retention))
+    except CannotSetUp as known:
+        raise CommandFailed(str(known)) from known
+    except RPCError as refused:
+        raise CommandFailed(f"Temporal answers {refused.status.name}: {refused.message}{_advice(refused)}") from refused
+    show(_document(done), facts(_facts(done)), as_json=as_json, following="plixo worker")
+
+
+async def _set_up(settings: "Settings", retention: timedelta | None) -> "SetUp":
+    from plixo.temporal.client import connect  # noqa: PLC0415 - `plixo --help` stays quick
+    from plixo.temporal.setup import set_up  # noqa: PLC0415 - the same
+    from workflows.attributes import ALL  # noqa: PLC0415 - the same
+
+    return await set_up(await connect(settings), ALL, retention)
+
+
+def _advice(refused: "RPCError") -> str:
+    elsewhere = refused.status.name in {"PERMISSION_DENIED", "UNIMPLEMENTED"}
+    return "; where namespaces are made elsewhere, as in Temporal Cloud, make this one there" if elsewhere else ""
+
+
+def _document(done: "SetUp") -> dict[str, object]:
+    return {
+        "namespace": done.namespace,
+        "made": done.made,
+        "retention_days": done.retention.days,
+        "retention_changed": done.retention_changed,
+        "search_attributes": list(done.attributes),
+        "added": list(done.added),
+    }
+
+
+def _facts(done: "SetUp") -> list[tuple[str, str]]:
+    return [
+        ("namespace", f"{done.namespace}, {'made now' if done.made else 'there'}"),
+        ("retention", f"{done.retention.days} days" + (", changed now" if done.retention_changed else "")),
+        ("search attributes", ", ".join(done.attributes)),
+        ("added now", ", ".join(done.added) or "none"),
+    ]

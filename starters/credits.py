@@ -1,0 +1,294 @@
+"""Asking for a credit: what it would need, and making it so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plixo.domain import ids
+from plixo.domain.approval import Approval
+from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.credit import CreditForm, TypedCredit, parse_credit
+from plixo.domain.effects import Amounts, TargetFacts, check_target
+from plixo.domain.facts import Facts, RateState
+from plixo.domain.mandate import SignedRequest
+from plixo.domain.money import Money, convert
+from plixo.domain.path import ApprovalPath
+from plixo.domain.people import REQUESTERS, Group, Person
+from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
+from plixo.ports import AuditEntry, Customer, Record
+from plixo.store import approvals, people, policies, sums
+from plixo.store.ledger import SqlTransaction
+from starters.desk import Desk
+from starters.workflows import ensure_started
+
+KIND = "credit"
+DUPLICATE_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A credit whose customer and target were found in Stripe.
+
+    Attributes:
+        change: The exact thing to be done.
+        customer: Who gets it.
+        facts: What Stripe says of the target now.
+        amounts: Net, tax and gross, as Stripe works them out.
+        request_id: The caller's own id.
+    """
+
+    change: ProposedChange
+    customer: Customer
+    facts: TargetFacts
+    amounts: Amounts
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What asking for a credit would mean; nothing was kept.
+
+    Attributes:
+        proposal: What would be asked.
+        path: Who would decide, and why.
+        deciders: Per stage, the people who could decide.
+        nobody: Groups of the path in which nobody could decide.
+        base: The amount in the policy's base currency.
+        duplicates: Requests of the last 30 days for the same invoice or balance.
+    """
+
+    proposal: Proposal
+    path: ApprovalPath
+    deciders: tuple[tuple[Person, ...], ...]
+    nobody: tuple[Group, ...]
+    base: Money
+    duplicates: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it stands after asking.
+
+    Attributes:
+        record: The request.
+        created: False when it was there already under the same request id.
+        started: False when Temporal could not be reached: the workers start it as soon as they can.
+    """
+
+    record: Record
+    created: bool
+    started: bool
+
+
+@dataclass(frozen=True)
+class _Routed:
+    path: ApprovalPath
+    base: Money
+
+
+async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Preview:
+    """Who would have to approve this credit, why, and what Stripe would be sent.
+
+    Raises:
+        Refused: As `request_credit` would refuse it.
+    """
+    _check_requester(person)
+    proposal = await _propose(desk, parse_credit(form))
+    change = proposal.change
+    since = desk.clock() - timedelta(days=DUPLICATE_DAYS)
+    async with desk.ledger.read() as session:
+        await _check_pending(session, proposal)
+        routed = await _route(desk, session, person, proposal)
+        everybody = await people.everybody(session)
+        twins = await approvals.likely_duplicates(session, change.target.target_id, change.customer_id, since)
+    deciders = tuple(_deciders(stage.groups, everybody, person, change.customer_id) for stage in routed.path.stages)
+    return Preview(proposal, routed.path, deciders, _nobody(routed.path, deciders), routed.base, tuple(twins))
+
+
+async def request_credit(desk: Desk, person: Person, form: CreditForm) -> Asked:
+    """Ask for a credit: keep it signed, then start its workflow. Asked again with the same id, it is the same one.
+
+    Raises:
+        Refused: A field is wrong, or Stripe could not take it; nothing was kept.
+        NotAllowed: The person may not ask for credits.
+        Conflict: The request id was used for something else.
+    """
+    _check_requester(person)
+    typed = parse_credit(form)
+    async with desk.ledger.read() as session:
+        known = await approvals.by_request_id(session, person.person_id, typed.request_id)
+    if known:
+        return await _again(desk, known, typed)
+    proposal = await _propose(desk, typed)
+    async with desk.ledger.begin() as tx:
+        change = proposal.change
+        await sums.lock(tx.session, "company", change.customer_id, person.person_id)
+        known = await approvals.by_request_id(tx.session, person.person_id, typed.request_id)
+        record = known or await _keep(desk, tx, person, proposal)
+    if known:
+        return await _again(desk, known, typed)
+    return Asked(record, created=True, started=await ensure_started(desk.temporal, record))
+
+
+async def _again(desk: Desk, known: Record, typed: TypedCredit) -> Asked:
+    change = known.change
+    target = typed.invoice_id or typed.customer_id
+    before = (change.customer_id, change.amount, change.reason, change.target.target_id, change.note, change.memo)
+    if before != (typed.customer_id, typed.amount, typed.reason, target, typed.note, typed.memo):
+        raise Conflict.one(
+            "request_id",
+            "request_id_reused",
+            f"This request id belongs to {known.approval.approval_id}, which asks for something else; use a new one.",
+        )
+    return Asked(known, created=False, started=await ensure_started(desk.temporal, known))
+
+
+async def _keep(desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal) -> Record:
+    await _check_pending(tx.session, proposal)
+    routed = await _route(desk, tx.session, person, proposal)
+    record = _record(desk, person, proposal, routed)
+    await approvals.insert(tx.session, record)
+    detail = {
+        "amount": str(proposal.change.amount),
+        "customer": proposal.change.customer_id,
+        "reason": proposal.change.reason.value,
+        "digest": proposal.change.digest,
+        "policy": desk.policy.reference,
+        "rule": routed.path.rule,
+        "path": list(routed.path.describe()),
+    }
+    await tx.audit(AuditEntry(record.approval.approval_id, "requested", person.person_id, detail), record.created_at)
+    return record
+
+
+def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> Record:
+    now = desk.clock()
+    change = proposal.change
+    approval_id = ids.approval_id(ids.CREDIT_PREFIX, person.person_id, proposal.request_id)
+    request = SignedRequest(
+        approval_id,
+        person.person_id,
+        change,
+        routed.path,
+        routed.base.minor,
+        desk.policy.reference,
+    )
+    return Record(
+        approval=Approval(approval_id, person.person_id, change.digest, change.amount.minor, routed.path, kind=KIND),
+        change=change,
+        request_id=proposal.request_id,
+        customer_name=proposal.customer.name,
+        base_minor=routed.base.minor,
+        base_currency=routed.base.currency,
+        policy=desk.policy.reference,
+        signed=desk.signer.sign("request", request.to_claims(), now=now),
+        amounts=proposal.amounts,
+        created_at=now,
+    )
+
+
+async def _propose(desk: Desk, typed: TypedCredit) -> Proposal:
+    """Find customer and target in Stripe, and refuse what Stripe could not take."""
+    customer = await desk.payments.customer(typed.customer_id)
+    if customer is None:
+        raise Refused.one("customer", "customer_unknown", f"Stripe has no customer {typed.customer_id}.")
+    change = _change(typed, Target(TargetKind.CUSTOMER_BALANCE, typed.customer_id, "open", typed.amount.currency))
+    if typed.invoice_id:
+        change = _change(typed, await _invoice_target(desk, typed, customer))
+    facts = await desk.payments.facts(change)
+    if facts is None:
+        raise Refused.one("invoice", "invoice_unknown", f"Stripe has no invoice {typed.invoice_id} of this customer.")
+    check_target(change, facts)
+    amounts = await desk.payments.preview(change, facts)
+    return Proposal(change, customer, facts, amounts, typed.request_id)
+
+
+async def _invoice_target(desk: Desk, typed: TypedCredit, customer: Customer) -> Target:
+    invoice = await desk.payments.invoice(typed.invoice_id)
+    if invoice is None:
+        raise Refused.one("invoice", "invoice_unknown", f"Stripe has no invoice {typed.invoice_id}.")
+    if invoice.customer_id != customer.customer_id:
+        raise Refused.one("invoice", "invoice_of_another", f"That invoice is not one of {customer.name}'s.")
+    return Target(TargetKind.INVOICE, invoice.invoice_id, invoice.status, invoice.currency, invoice.number)
+
+
+def _change(typed: TypedCredit, target: Target) -> ProposedChange:
+    return ProposedChange(KIND, typed.customer_id, typed.amount, target, typed.reason, typed.note, typed.memo)
+
+
+async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:
+    """What others already ask of the same invoice is spoken for."""
+    change, creditable = proposal.change, proposal.facts.creditable_minor
+    if creditable is None:
+        return
+    waiting = await approvals.pending_on(session, change.target.target_id, change.amount.currency)
+    left = creditable - waiting
+    if change.amount.minor > left:
+        currency = change.amount.currency
+        wanted = (
+            f"Other requests on this invoice already ask for {Money(waiting, currency)}: "
+            f"at most {Money(max(left, 0), currency)} is left."
+        )
+        raise Refused(Problem("amount", "amount_above_creditable", wanted))
+
+
+async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Proposal) -> _Routed:
+    change = proposal.change
+    now = desk.clock()
+    rate, base = await _in_base(desk, session, change.amount)
+    before = await sums.read(session, person.person_id, change.customer_id, now, desk.policy.sum_days)
+    facts = Facts(
+        kind=KIND,
+        reason=change.reason.value,
+        amount_minor=base.minor,
+        authority_minor=desk.policy.authority(person, KIND),
+        related=change.customer_id in person.related_customers,
+        rate=rate,
+        sums=before,
+    )
+    return _Routed(desk.policy.path(facts, person.groups), base)
+
+
+async def _in_base(desk: Desk, session: AsyncSession, amount: Money) -> tuple[RateState, Money]:
+    """The amount in the base currency; without a rate it counts as one to one, and two people decide."""
+    base = desk.policy.base_currency
+    if amount.currency == base:
+        return RateState.SAME, amount
+    found = await policies.rate(session, amount.currency, base)
+    if found is None:
+        return RateState.MISSING, convert(amount, Decimal(1), base)
+    rate, as_of = found
+    stale = desk.clock() - as_of > timedelta(days=desk.policy.rate_days)
+    return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base)
+
+
+def _check_requester(person: Person) -> None:
+    if not person.belongs_to(*REQUESTERS):
+        raise NotAllowed.one("person", "not_requester", f"Credits are asked for by billing; you are {person.role}.")
+
+
+def _deciders(
+    groups: Sequence[Group],
+    everybody: Sequence[Person],
+    requester: Person,
+    customer_id: str,
+) -> tuple[Person, ...]:
+    return tuple(
+        person
+        for person in everybody
+        if person.belongs_to(*groups)
+        and person.person_id != requester.person_id
+        and customer_id not in person.related_customers
+    )
+
+
+def _nobody(path: ApprovalPath, deciders: tuple[tuple[Person, ...], ...]) -> tuple[Group, ...]:
+    return tuple(
+        seat.group
+        for stage, able in zip(path.stages, deciders, strict=True)
+        for seat in stage.seats
+        if not any(person.belongs_to(seat.group) for person in able)
+    )

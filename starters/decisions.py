@@ -1,0 +1,284 @@
+"""Deciding on a request: signed and stored first, then Temporal is told.
+
+A decision is never lost: whatever happens after it is stored, the sweeper sends it again until its request has taken
+it.
+"""
+
+import base64
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+from plixo.domain.approval import ENDED, Approval, Decision, Verdict
+from plixo.domain.credit import MAX_NOTE, parse_text
+from plixo.domain.duties import check_comment, check_independent, check_withdrawal, may_see, seat_for
+from plixo.domain.ids import credit_workflow_id, is_approval_id
+from plixo.domain.mandate import decision_claims
+from plixo.domain.people import Group, Person
+from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
+from plixo.messages.approvals import Decide, Recorded
+from plixo.ports import AuditEntry, Clock, Record, StoredDecision
+from plixo.store import approvals, decisions
+from plixo.store.ledger import SqlLedger, SqlTransaction
+from starters.desk import Desk
+from starters.workflows import TemporalAway, ensure_started, reaching
+from workflows.credit import CreditApprovalWorkflow
+
+UPDATE_SECONDS: Final = 5.0
+"""How long a person waits for the workflow's answer before the decision is sent as a signal instead."""
+
+SIGNAL_SECONDS: Final = 3.0
+"""How long a signal may take to be delivered before it is left to the sweeper."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What somebody says about a request.
+
+    Attributes:
+        person: Who is signed in.
+        verdict: Approve, reject or withdraw.
+        comment: Their words to colleagues; a rejection needs some.
+        signed_in_at: When they proved who they are.
+    """
+
+    person: Person
+    verdict: Verdict
+    comment: str
+    signed_in_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a decision.
+
+    Attributes:
+        decision_id: Which one.
+        answer: `accepted`, `already_received`, `conflict`, `refused`, or `kept`: signed and stored, and taken up as
+            soon as Temporal is back.
+        why: What stands, in words.
+        record: The request as it stands now.
+    """
+
+    decision_id: str
+    answer: str
+    why: str
+    record: Record
+
+
+async def decide(desk: Desk, approval_id: str, saying: Saying) -> Answer:
+    """Decide on a request, or withdraw it.
+
+    Args:
+        desk: The staff side.
+        approval_id: Which request.
+        saying: Who says what about it.
+
+    Raises:
+        NotFound: There is no such request, or they may not know of it.
+        NotAllowed: They may not decide on it; the refusal is in the audit log.
+        Conflict: The request no longer waits for this.
+    """
+    saying = replace(saying, comment=parse_text(saying.comment, "comment", MAX_NOTE))
+    refusal: Refused | None = None
+    async with desk.ledger.begin() as tx:
+        record = await _existing(tx, approval_id)
+        try:
+            _check_visible(record, saying.person)
+            decision_id = await _sign(desk, tx, record, saying)
+        except Refused as caught:
+            refusal = caught
+            await _trace(desk, tx, record, saying, caught)
+    if refusal:
+        raise refusal
+    return await deliver(desk, record, decision_id, saying.verdict)
+
+
+async def deliver(desk: Desk, record: Record, decision_id: str, verdict: Verdict) -> Answer:
+    """Tell the workflow of a stored decision and wait for its answer."""
+    approval_id = record.approval.approval_id
+    try:
+        await ensure_started(desk.temporal, record)
+        async with reaching(UPDATE_SECONDS + 1):  # the deadline given to the call bounds each of its tries alone
+            recorded = await _update(desk.temporal, approval_id, decision_id, verdict)
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, TemporalAway) as failure:
+        log.warning("decision %s got no answer (%s); it is sent as a signal", decision_id, type(failure).__name__)
+        return await _from_the_rows(desk, approval_id, decision_id)
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        log.warning("decision %s is kept: its workflow is not to be found", decision_id)
+        return await _from_the_rows(desk, approval_id, decision_id)
+    return Answer(decision_id, recorded.answer, recorded.why, await _reread(desk, approval_id))
+
+
+async def send(ledger: SqlLedger, temporal: Client, decision: Decision, clock: Clock) -> bool:
+    """Send a stored decision as a signal: nobody waits for the answer.
+
+    A request whose workflow has ended takes no decision any more: the decision is then settled as a conflict.
+
+    Returns:
+        Whether Temporal could be reached.
+    """
+    handle = temporal.get_workflow_handle(credit_workflow_id(decision.approval_id))
+    message = Decide(decision.approval_id, decision.decision_id)
+    withdrawal = decision.verdict is Verdict.WITHDRAW
+    signal = CreditApprovalWorkflow.submit_withdrawal if withdrawal else CreditApprovalWorkflow.submit_decision
+    try:
+        async with reaching(SIGNAL_SECONDS):
+            await handle.signal(signal, message)
+    except TemporalAway:
+        return False
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        await _settle_if_ended(ledger, decision, clock)
+    return True
+
+
+async def _update(temporal: Client, approval_id: str, decision_id: str, verdict: Verdict) -> Recorded:
+    handle = temporal.get_workflow_handle(credit_workflow_id(approval_id))
+    update = CreditApprovalWorkflow.withdraw if verdict is Verdict.WITHDRAW else CreditApprovalWorkflow.decide
+    return await handle.execute_update(
+        update,
+        Decide(approval_id, decision_id),
+        id=decision_id,
+        rpc_timeout=timedelta(seconds=UPDATE_SECONDS),
+    )
+
+
+async def _from_the_rows(desk: Desk, approval_id: str, decision_id: str) -> Answer:
+    """The workflow gave no answer: send the decision once more, then let the rows say what stands."""
+    stored = await _stored(desk.ledger, decision_id)
+    if stored.status == "submitted":
+        await send(desk.ledger, desk.temporal, stored.decision, desk.clock)
+        stored = await _stored(desk.ledger, decision_id)
+    why = stored.why or (KEPT if stored.status == "submitted" else "")
+    return Answer(decision_id, _ANSWERS[stored.status], why, await _reread(desk, approval_id))
+
+
+KEPT: Final = "Your decision is signed and kept; it is taken up as soon as the workflow can be reached."
+_ANSWERS: Final = {"submitted": "kept", "recorded": "accepted", "conflict": "conflict", "refused": "refused"}
+
+
+async def _settle_if_ended(ledger: SqlLedger, decision: Decision, clock: Clock) -> None:
+    async with ledger.begin() as tx:
+        record = await tx.approval(decision.approval_id)
+        stored = await tx.decision(decision.decision_id)
+        if record and stored and stored.status == "submitted" and record.approval.state in ENDED:
+            why = f"The request is {record.approval.state.label.lower()} already."
+            await tx.settle_decision(decision.decision_id, "conflict", why, clock())
+            detail = {"decision_id": decision.decision_id, "why": why}
+            await tx.audit(AuditEntry(decision.approval_id, "decision_conflict", decision.person_id, detail), clock())
+
+
+async def _stored(ledger: SqlLedger, decision_id: str) -> StoredDecision:
+    async with ledger.read() as session:
+        stored = await decisions.load(session, decision_id)
+    assert stored is not None, "decisions are never removed"
+    return stored
+
+
+async def _reread(desk: Desk, approval_id: str) -> Record:
+    async with desk.ledger.read() as session:
+        record = await approvals.load(session, approval_id, lock=False)
+    assert record is not None
+    return record
+
+
+_UNKNOWN: Final = ("approval_id", "approval_unknown", "There is no such request; look for it in your inbox.")
+
+
+async def _existing(tx: SqlTransaction, approval_id: str) -> Record:
+    record = await tx.approval(approval_id) if is_approval_id(approval_id) else None
+    if record is None:
+        raise NotFound.one(*_UNKNOWN)
+    return record
+
+
+def _check_visible(record: Record, person: Person) -> None:
+    """Who may not know of a request is told what everybody is told of none; the log keeps that they tried."""
+    if not may_see(person, record.approval.requester_id):
+        raise NotFound.one(*_UNKNOWN)
+
+
+async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) -> str:
+    """Check, sign and store; the same person saying the same again is the same decision."""
+    approval, now = record.approval, desk.clock()
+    earlier = [stored for stored in await tx.decisions(approval.approval_id) if _by(stored, saying.person, approval)]
+    same = next((one for one in earlier if one.decision.verdict is saying.verdict and one.status in _STANDING), None)
+    if same:
+        return same.decision.decision_id
+    decision = _decision(record, saying, group=_check(desk, record, saying), nth=len(earlier))
+    approval.decided(decision)
+    signed = desk.signer.sign("decision", decision_claims(decision), now=now)
+    await decisions.insert(tx.session, decision, signed, now)
+    detail = {"decision_id": decision.decision_id, "verdict": saying.verdict.value}
+    await tx.audit(AuditEntry(approval.approval_id, "decision_signed", saying.person.person_id, detail), now)
+    return decision.decision_id
+
+
+def _check(desk: Desk, record: Record, saying: Saying) -> Group | None:
+    """The seat they decide for; None for a withdrawal."""
+    if saying.verdict is Verdict.WITHDRAW:
+        check_withdrawal(record.approval, saying.person)
+        record.approval.check_waiting()
+        return None
+    check_independent(record.approval.requester_id, saying.person, record.change.customer_id)
+    record.approval.check_waiting()
+    seat = seat_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
+    check_comment(saying.verdict, saying.comment)
+    _check_fresh(desk, record, saying.signed_in_at)
+    return seat.group
+
+
+def _decision(record: Record, saying: Saying, *, group: Group | None, nth: int) -> Decision:
+    approval = record.approval
+    return Decision(
+        decision_id=_decision_id(approval, saying, nth),
+        approval_id=approval.approval_id,
+        round=approval.round,
+        stage=approval.stage,
+        person_id=saying.person.person_id,
+        group=group,
+        verdict=saying.verdict,
+        digest=approval.digest,
+        amount_minor=approval.amount_minor,
+        comment=saying.comment,
+    )
+
+
+_STANDING: Final = frozenset({"submitted", "recorded"})
+
+
+def _by(stored: StoredDecision, person: Person, approval: Approval) -> bool:
+    decision = stored.decision
+    return decision.person_id == person.person_id and decision.round == approval.round
+
+
+def _check_fresh(desk: Desk, record: Record, signed_in_at: datetime) -> None:
+    minutes = desk.policy.fresh_sign_in_minutes
+    old = desk.clock() - signed_in_at > timedelta(minutes=minutes)
+    if record.base_minor > desk.policy.fresh_sign_in_above and old:
+        wanted = f"So large a decision needs a sign-in of the last {minutes} minutes: sign in again, then decide."
+        raise NotAllowed.one("session", "fresh_sign_in_needed", wanted)
+
+
+def _decision_id(approval: Approval, saying: Saying, nth: int) -> str:
+    """The same words give the same id, so that a form posted a hundred times is one decision."""
+    parts = (approval.approval_id, approval.round, approval.stage, saying.person.person_id, saying.verdict.value, nth)
+    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    return f"DE-{base64.b32encode(digest).decode()[:26]}"
+
+
+async def _trace(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying, refusal: Refused) -> None:
+    event = "decision_conflict" if isinstance(refusal, Conflict) else "decision_refused"
+    detail = {"verdict": saying.verdict.value, "code": refusal.code, "why": str(refusal)}
+    await tx.audit(AuditEntry(record.approval.approval_id, event, saying.person.person_id, detail), desk.clock())

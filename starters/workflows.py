@@ -1,0 +1,108 @@
+"""Starting an approval's workflow. Starting twice is the same as starting once."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from plixo.domain.approval import State
+from plixo.domain.ids import credit_workflow_id
+from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest
+from plixo.ports import Record
+from workflows import attributes
+from workflows.credit import CreditApprovalWorkflow
+
+AWAY: Final = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+    },
+)
+"""What Temporal answers while it is away or busy: the same call may succeed later."""
+
+START_SECONDS: Final = 3.0
+"""How long a start may take before it is left to the sweeper: what is stored must not keep a person waiting."""
+
+log = logging.getLogger(__name__)
+
+
+class TemporalAway(Exception):
+    """Temporal cannot be reached or is busy; what was stored is sent again later."""
+
+
+@asynccontextmanager
+async def reaching(seconds: float) -> AsyncIterator[None]:
+    """Bounds a call to Temporal, whose client goes on trying for some ten seconds by itself.
+
+    Args:
+        seconds: How long the call may take, all its tries together.
+
+    Raises:
+        TemporalAway: It cannot be reached, or not within that time.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as failure:
+        raise TemporalAway("no answer in time") from failure
+    except RPCError as failure:
+        if failure.status not in AWAY:
+            raise
+        raise TemporalAway(failure.status.name) from failure
+    except RuntimeError as failure:
+        if "client connect" not in str(failure):  # what a client that never had a connection says of it
+            raise
+        raise TemporalAway("no connection") from failure
+
+
+async def ensure_started(temporal: Client, record: Record) -> bool:
+    """Start the request's workflow unless it was started before.
+
+    Returns:
+        Whether it is started now; False when Temporal could not be reached, and the sweeper has to try again.
+    """
+    if record.approval.state is not State.ROUTING:
+        return True
+    try:
+        async with reaching(START_SECONDS):
+            await _start(temporal, record)
+    except WorkflowAlreadyStartedError:
+        return True
+    except TemporalAway as failure:
+        log.warning("Temporal is away; the sweeper will start the request: %s", failure)
+        return False
+    return True
+
+
+async def _start(temporal: Client, record: Record) -> None:
+    await temporal.start_workflow(
+        CreditApprovalWorkflow.run,
+        CreditRequest(record.approval.approval_id),
+        id=credit_workflow_id(record.approval.approval_id),
+        task_queue=APPROVALS_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        static_summary=summary(record),
+        static_details=f"{record.change.reason.label}; {record.approval.path.why}",
+        search_attributes=TypedSearchAttributes([SearchAttributePair(attributes.KIND, record.change.kind)]),
+    )
+
+
+def summary(record: Record) -> str:
+    """One line for Temporal UI, such as `Credit 4,200.00 USD, Example Logistics`; at most 200 bytes."""
+    words = f"{record.change.kind.capitalize()} {record.change.amount}, {record.customer_name}"
+    return words.encode()[:200].decode(errors="ignore")

@@ -1,0 +1,95 @@
+"""The worker process: every task queue, the outbox relay and the sweeper, until it is asked to stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from plixo.bootstrap import Workshop, now, open_workshop
+from plixo.config import Settings
+from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
+from workers.logs import configure_logs
+from workers.loops import until_stopped
+from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
+from workers.relay import relay_once
+from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
+from workers.sweeper import sweep_once
+from workflows.credit import CreditApprovalWorkflow
+
+STICKY_TIMEOUT: Final = timedelta(seconds=2)
+"""How long a workflow's next step waits for the worker that remembers it; when that one was killed, every decision
+waits this long, and at the default of 10 s longer than a person does."""
+
+log = logging.getLogger(__name__)
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then let what is under way finish."""
+    configure_logs(dev=settings.dev)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_workshop(settings) as workshop, working(workshop):
+        gc.freeze()  # what was loaded stays: looking through it at each collection and at the end costs half a second
+        print(f"worker polling {APPROVALS_QUEUE}, {STRIPE_QUEUE}", flush=True)  # noqa: T201 - who waits for it reads it
+        await stop.wait()
+        log.info("stopping: finishing what is under way")
+
+
+@asynccontextmanager
+async def working(workshop: Workshop) -> AsyncIterator[None]:
+    """Poll every queue, relay mails and sweep for as long as the block lasts."""
+
+    async def relay() -> int:
+        return await relay_once(workshop.ledger, workshop.post_office, now)
+
+    async def sweep() -> int:
+        await sweep_once(workshop.ledger, workshop.temporal, now)
+        return 0  # what was sent needs time to be taken up, so a sweep is always followed by a rest
+
+    stopping = asyncio.Event()
+    async with (
+        approvals_worker(workshop.temporal, workshop),
+        stripe_worker(workshop.stripe_client, workshop),
+        asyncio.TaskGroup() as loops,
+    ):
+        loops.create_task(until_stopped("outbox relay", relay, RELAY_PAUSE, stopping))
+        loops.create_task(until_stopped("sweeper", sweep, SWEEP_PAUSE, stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+def approvals_worker(client: Client, workshop: Workshop) -> Worker:
+    """Workflows, and the activities that need the database alone."""
+    activities = workshop.approvals
+    return Worker(
+        client,
+        task_queue=APPROVALS_QUEUE,
+        workflows=[CreditApprovalWorkflow],
+        activities=[activities.open, activities.record, activities.remind, activities.expire],
+        max_cached_workflows=workshop.settings.max_cached_workflows,
+        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
+    )
+
+
+def stripe_worker(client: Client, workshop: Workshop) -> Worker:
+    """The activities that move money."""
+    return Worker(
+        client,
+        task_queue=STRIPE_QUEUE,
+        activities=[workshop.effects.execute],
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
+    )

@@ -1,0 +1,1 @@
+"""Deterministic processes, one workflow class a file."""

@@ -1,0 +1,228 @@
+"""A credit, from the request to Stripe."""
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.approvals import ApprovalActivities
+    from activities.effects import EffectActivities
+    from plixo.domain.approval import State
+    from plixo.messages.approvals import (
+        STRIPE_QUEUE,
+        CreditOutcome,
+        CreditRequest,
+        Decide,
+        Decided,
+        Executed,
+        Recorded,
+        Standing,
+        Step,
+    )
+
+from workflows import attributes, policies
+
+
+@workflow.defn
+class CreditApprovalWorkflow:
+    """Carries one credit from its signed request to Stripe.
+
+    It is told ids and no more; what they mean is read from the signed rows by the activities.
+
+    Messages:
+        decide (update), submit_decision (signal): take up a stored decision; both take `Decide`.
+        withdraw (update), submit_withdrawal (signal): take up a stored withdrawal; the same shape.
+        standing (query): where the request stands.
+        decided (query): what was recorded, in the order it was taken up.
+    """
+
+    @workflow.init
+    def __init__(self, request: CreditRequest) -> None:
+        """Nothing stands until the request is opened."""
+        self._approval_id = request.approval_id
+        self._standing = Standing(State.ROUTING.value)
+        self._opened = False
+        self._decided: list[Recorded] = []
+        self._reminded: set[tuple[int, int]] = set()
+
+    @workflow.run
+    async def run(self, request: CreditRequest) -> CreditOutcome:
+        """Open it, wait for decisions, apply it."""
+        await self._open()
+        await self._wait_for_decisions()
+        executed = await self._apply_in_stripe()
+        self._say(f"**{State(executed.state).label}.** {executed.why}")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return CreditOutcome(request.approval_id, executed.state, executed.stripe_object, executed.why)
+
+    @workflow.update
+    async def decide(self, decision: Decide) -> Recorded:
+        """Take up a stored decision and say what became of it."""
+        return await self._take_up(decision)
+
+    @decide.validator
+    def validate_decide(self, decision: Decide) -> None:
+        """Refuse what is misshapen; whether it is signed and allowed is checked where it is recorded."""
+        self._check_shape(decision)
+
+    @workflow.update
+    async def withdraw(self, withdrawal: Decide) -> Recorded:
+        """Take up a stored withdrawal and say what became of it."""
+        return await self._take_up(withdrawal)
+
+    @withdraw.validator
+    def validate_withdraw(self, withdrawal: Decide) -> None:
+        """Refuse what is misshapen."""
+        self._check_shape(withdrawal)
+
+    @workflow.signal
+    async def submit_decision(self, decision: Decide) -> None:
+        """Take up a stored decision; nobody waits for the answer."""
+        await self._take_up_quietly(decision)
+
+    @workflow.signal
+    async def submit_withdrawal(self, withdrawal: Decide) -> None:
+        """Take up a stored withdrawal; nobody waits for the answer."""
+        await self._take_up_quietly(withdrawal)
+
+    @workflow.query
+    def standing(self) -> Standing:
+        """Where the request stands."""
+        return self._standing
+
+    @workflow.query
+    def decided(self) -> Decided:
+        """What was recorded, in the order it was taken up."""
+        return Decided(tuple(self._decided))
+
+    async def _open(self) -> None:
+        self._say("Checking the signed request and finding its path.")
+        self._standing = await workflow.execute_activity_method(
+            ApprovalActivities.open,
+            Step(self._approval_id),
+            start_to_close_timeout=policies.DATABASE_TIMEOUT,
+            retry_policy=policies.DATABASE,
+            summary="Check the signed request and find its path",
+        )
+        self._opened = True
+
+    async def _wait_for_decisions(self) -> None:
+        """One timer at a time: the next due event of the waiting stage, whatever it is."""
+        shown: tuple[int, int] | None = None
+        while self._standing.state == State.WAITING:
+            stage = (self._standing.round, self._standing.stage)
+            if stage != shown:
+                self._show_who_is_asked()
+                shown = stage
+            await self._until_next_event(stage)
+
+    async def _until_next_event(self, stage: tuple[int, int]) -> None:
+        remind = stage not in self._reminded
+        at = self._standing.remind_at if remind else self._standing.expire_at
+        try:
+            await workflow.wait_condition(
+                lambda: self._standing.state != State.WAITING or (self._standing.round, self._standing.stage) != stage,
+                timeout=timedelta(seconds=max(at - workflow.now().timestamp(), 0.001)),
+                timeout_summary=f"{'Remind' if remind else 'Return unless'} {self._standing.waits_for}"
+                f"{'' if remind else ' decides'}",
+            )
+        except TimeoutError:
+            await (self._remind(stage) if remind else self._expire(stage))
+
+    async def _remind(self, stage: tuple[int, int]) -> None:
+        self._reminded.add(stage)
+        standing = await workflow.execute_activity_method(
+            ApprovalActivities.remind,
+            Step(self._approval_id, self._standing.stage, self._standing.round),
+            start_to_close_timeout=policies.DATABASE_TIMEOUT,
+            retry_policy=policies.DATABASE,
+            summary=f"Remind {self._standing.waits_for}",
+        )
+        self._take_over(standing)
+
+    async def _expire(self, stage: tuple[int, int]) -> None:
+        standing = await workflow.execute_activity_method(
+            ApprovalActivities.expire,
+            Step(self._approval_id, stage[1], stage[0]),
+            start_to_close_timeout=policies.DATABASE_TIMEOUT,
+            retry_policy=policies.DATABASE,
+            summary="Return to the requester: nobody decided in time",
+        )
+        self._take_over(standing)
+
+    async def _apply_in_stripe(self) -> Executed:
+        if self._standing.state not in {State.APPROVED, State.EXECUTING}:
+            return Executed(self._standing.state)
+        self._say("Approved. **Applying it in Stripe**; retried until Stripe answers, never done twice.")
+        return await workflow.execute_activity_method(
+            EffectActivities.execute,
+            Step(self._approval_id),
+            task_queue=STRIPE_QUEUE,
+            start_to_close_timeout=policies.MONEY_TIMEOUT,
+            heartbeat_timeout=policies.MONEY_HEARTBEAT,
+            retry_policy=policies.MONEY,
+            summary="Apply in Stripe, exactly once",
+        )
+
+    async def _take_up(self, message: Decide) -> Recorded:
+        """Record a decision once the request is open; one that comes earlier waits here."""
+        await workflow.wait_condition(lambda: self._opened)
+        recorded = await workflow.execute_local_activity_method(
+            ApprovalActivities.record,
+            message,
+            start_to_close_timeout=policies.RECORDING_TIMEOUT,
+            retry_policy=policies.RECORDING,
+            summary="Record the signed decision",
+        )
+        known = any(one.decision_id == recorded.decision_id for one in self._decided)
+        if recorded.answer in {"accepted", "already_received"} and not known:
+            self._decided.append(recorded)
+        self._take_over(recorded.standing)
+        return recorded
+
+    async def _take_up_quietly(self, message: Decide) -> None:
+        """As `_take_up`; a failure is left to the sweeper, since an error here would fail the whole request."""
+        if message.approval_id != self._approval_id:
+            workflow.logger.warning("a decision for another request was passed over")
+            return
+        try:
+            await self._take_up(message)
+        except (ActivityError, ApplicationError):
+            workflow.logger.warning("a decision could not be recorded; the sweeper will send it again")
+
+    def _take_over(self, standing: Standing) -> None:
+        """Answers may arrive in another order than the database gave them: what has left `waiting` stays so."""
+        if standing.state and self._standing.state == State.WAITING:
+            self._standing = standing if standing.stage >= self._standing.stage else self._standing
+            if self._standing.state == State.WAITING:
+                self._say_who_is_asked()
+
+    def _check_shape(self, message: Decide) -> None:
+        if message.approval_id != self._approval_id:
+            raise ApplicationError("the decision names another request", type="decision_for_something_else")
+        if not 0 < len(message.decision_id) <= 100:  # noqa: PLR2004 - an id's length
+            raise ApplicationError("the decision id is missing or too long", type="decision_id_invalid")
+
+    def _show_who_is_asked(self) -> None:
+        self._say_who_is_asked()
+        due = datetime.fromtimestamp(self._standing.due, UTC)
+        workflow.upsert_search_attributes(
+            [attributes.WAITS_FOR.value_set(list(self._standing.groups)), attributes.DUE.value_set(due)],
+        )
+
+    def _say_who_is_asked(self) -> None:
+        now = self._standing
+        self._say(
+            f"**Waiting on {now.waits_for}** since {_moment(now.since)}.\n\n"
+            f"- answer due: {_moment(now.due)}\n- reminder: {_moment(now.remind_at)}\n"
+            f"- returned to its requester: {_moment(now.expire_at)}",
+        )
+
+    def _say(self, words: str) -> None:
+        """Keep what Temporal UI shows in step with what is going on."""
+        workflow.set_current_details(words)
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
