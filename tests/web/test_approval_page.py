@@ -1,0 +1,303 @@
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from plixo.store import people
+
+
+def plain(answer: httpx.Response) -> str:
+    """The page's words without its markup."""
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", answer.text).split()))
+
+
+async def decide(client: httpx.AsyncClient, approval_id: str, verdict: str, comment: str = "") -> httpx.Response:
+    return await client.post(f"/approvals/{approval_id}/decisions", data={"verdict": verdict, "comment": comment})
+
+
+async def stored(house: Any, approval_id: str) -> list[tuple[str, str]]:
+    query = text("select person_id, status from decisions where approval_id = :id order by submitted_at")
+    async with house.staff.desk.ledger.read() as session:
+        return [tuple(row) for row in (await session.execute(query, {"id": approval_id})).all()]
+
+
+async def test_the_page_says_what_and_how_much_and_what_stripe_will_be_sent(house: Any) -> None:
+    approval_id = await house.asked(
+        customer="cus_ExampleGmbH",
+        invoice="in_ExampleGmbH0090",
+        amount="119.00",
+        currency="EUR",
+        reason="tax_correction",
+        note="The rate was wrong.",
+        memo="Correction of the rate",
+    )
+    words = plain(await (await house.visitor("controller")).get(f"/approvals/{approval_id}"))
+    assert "Credit Example GmbH 119.00 EUR on invoice INV-0090" in words
+    assert "Waiting on Controller" in words
+    assert "asked by Billing Admin" in words
+    assert "Net 100.00 EUR" in words
+    assert "Tax 19.00 EUR" in words
+    assert "Gross 119.00 EUR" in words
+    assert "A credit note on invoice INV-0090" in words
+    assert "Printed for the customer Correction of the rate" in words
+    assert "The rate was wrong. Billing Admin, to colleagues" in words
+    assert "it goes back to Billing Admin and nothing is credited: silence is never consent" in words
+    assert "Approve 119.00 EUR" in words
+
+
+async def test_an_approval_reaches_stripe_and_everybody_can_read_by_whom(house: Any) -> None:
+    customer = house.books.customer()
+    invoice = house.books.invoice(customer, 900_000)
+    approval_id = await house.asked(customer=customer, invoice=invoice)
+    controller = await house.visitor("controller")
+    answer = await decide(controller, approval_id, "approve", "The outage was ours.")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/approvals/{approval_id}?said=accepted"
+    notes = house.books.credit_notes(invoice)
+    assert [note["total"] for note in notes] == [420_000]
+    words = plain(await (await house.visitor("finance")).get(answer.headers["location"]))
+    assert "Applied in Stripe" in words
+    assert notes[0]["id"] in words
+    assert "Controller approved it: The outage was ours." in words
+    assert "Billing Admin asked for 4,200.00 USD" in words
+    assert "made the credit note in Stripe" in words
+    assert "Your decision is recorded." in words
+
+
+async def test_a_rejection_needs_a_comment_and_what_was_typed_stays(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    answer = await decide(controller, approval_id, "reject", "  ")
+    assert answer.status_code == 403
+    assert "Say why you reject it" in answer.text
+    assert 'id="comment-fault"' in answer.text
+    assert '<a href="#comment">' in answer.text
+    answer = await decide(controller, approval_id, "reject", "{{7*7}} I think not")
+    assert answer.status_code == 422
+    assert "{{7*7}} I think not" in html.unescape(answer.text)
+    assert await stored(house, approval_id) == []
+    assert (await decide(controller, approval_id, "reject", "Not ours.")).status_code == 303
+    assert "Rejected" in plain(await controller.get(f"/approvals/{approval_id}"))
+
+
+@pytest.mark.parametrize("comment", ["x" * (1024 * 1024), "a\x00b", "=cmd()"])
+async def test_a_comment_that_cannot_be_kept_decides_nothing(house: Any, comment: str) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    answer = await decide(controller, approval_id, "approve", comment)
+    assert answer.status_code == 422
+    assert 'id="comment-fault"' in answer.text
+    assert await stored(house, approval_id) == []
+
+
+@pytest.mark.parametrize("verdict", ["", "withdraw", "APPROVE", "\x00", "execute"])
+async def test_only_approve_and_reject_are_verdicts(house: Any, verdict: str) -> None:
+    approval_id = await house.asked()
+    answer = await decide(await house.visitor("controller"), approval_id, verdict)
+    assert answer.status_code == 422
+    assert "Choose: approve or reject." in answer.text
+    assert await stored(house, approval_id) == []
+
+
+@pytest.mark.asvs("2.3.5")
+@pytest.mark.asvs("16.3.2")
+async def test_nobody_decides_on_their_own_request(house: Any) -> None:
+    approval_id = await house.asked("controller", reason="goodwill")
+    controller = await house.visitor("controller")
+    page = await controller.get(f"/approvals/{approval_id}")
+    assert 'name="verdict"' not in page.text
+    assert "Nobody decides on their own request" in page.text
+    answer = await decide(controller, approval_id, "approve")
+    assert answer.status_code == 403
+    assert await stored(house, approval_id) == []
+    trail = plain(await controller.get(f"/approvals/{approval_id}"))
+    assert "was refused: Nobody decides on their own request" in trail
+
+
+@pytest.mark.asvs("8.2.2")
+async def test_who_is_not_asked_reads_who_is(house: Any) -> None:
+    approval_id = await house.asked()
+    for role in ("legal", "finance", "operator", "administrator"):
+        visitor = await house.visitor(role)
+        page = await visitor.get(f"/approvals/{approval_id}")
+        assert "This request waits for Controller" in page.text
+        assert 'name="verdict"' not in page.text
+        assert (await decide(visitor, approval_id, "approve")).status_code == 403
+    assert await stored(house, approval_id) == []
+
+
+@pytest.mark.asvs("8.2.2")
+async def test_somebody_elses_request_is_not_there_for_support(house: Any) -> None:
+    approval_id = await house.asked()
+    support = await house.visitor("support")
+    shown = await support.get(f"/approvals/{approval_id}")
+    never_made = await support.get("/approvals/CR-AAAAAAAAAAAAAAAAAAAAAAAAAA")
+    assert shown.status_code == never_made.status_code == 404
+    without_id = re.sub(r"[0-9a-f]{16}", "", shown.text)
+    assert without_id == re.sub(r"[0-9a-f]{16}", "", never_made.text)
+    assert (await decide(support, approval_id, "approve")).status_code == 404
+    assert (await support.post(f"/approvals/{approval_id}/withdrawal")).status_code == 404
+    own = await house.asked("support")
+    assert (await support.get(f"/approvals/{own}")).status_code == 200
+
+
+@pytest.mark.asvs("2.3.1")
+async def test_a_request_that_is_decided_says_so_instead_of_asking(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    await decide(controller, approval_id, "reject", "No.")
+    page = await controller.get(f"/approvals/{approval_id}")
+    assert 'name="verdict"' not in page.text
+    assert "It was rejected; nothing was credited." in page.text
+    late = await decide(controller, approval_id, "approve")
+    assert late.status_code in {403, 409}
+    assert await stored(house, approval_id) == [("p-controller", "recorded")]
+
+
+async def test_the_same_decision_posted_twice_is_one(house: Any) -> None:
+    approval_id = await house.asked(amount="38000.00", reason="contract_concession")
+    controller = await house.visitor("controller")
+    for _ in range(2):
+        assert (await decide(controller, approval_id, "approve")).status_code == 303
+    assert await stored(house, approval_id) == [("p-controller", "recorded")]
+
+
+@pytest.mark.asvs("2.3.5")
+async def test_where_two_must_agree_the_page_says_who_has_and_who_is_missing(house: Any) -> None:
+    approval_id = await house.asked(amount="38000.00", reason="contract_concession")
+    legal = await house.visitor("legal")
+    assert "others are asked as well" in (await legal.get(f"/approvals/{approval_id}")).text
+    await decide(legal, approval_id, "approve", "Clause 7.")
+    words = plain(await legal.get(f"/approvals/{approval_id}"))
+    assert "Waiting on Controller " in words
+    assert "You approved it. Now it waits on Controller." in words
+    assert "Legal approved it: Clause 7." in words
+    await decide(await house.visitor("controller"), approval_id, "approve")
+    assert "Applied in Stripe" in plain(await legal.get(f"/approvals/{approval_id}"))
+
+
+@pytest.mark.asvs("7.5.3")
+async def test_a_large_decision_needs_a_fresh_sign_in(house: Any) -> None:
+    approval_id = await house.asked(amount="10000.01")
+    small = await house.asked(amount="9000.00", request_id="r-2")
+    controller = await house.visitor("controller")
+    house.clock.ahead = timedelta(minutes=16)
+    page = await controller.get(f"/approvals/{approval_id}")
+    assert f'href="/sign-in?next=/approvals/{approval_id}&amp;fresh=yes"' in page.text
+    assert 'name="verdict"' not in page.text
+    refused = await decide(controller, approval_id, "approve")
+    assert refused.status_code == 403
+    assert "sign in again" in refused.text.lower()
+    assert (await decide(controller, small, "approve")).status_code == 303
+    await controller.post("/sign-in", data={"person": "p-controller"})
+    assert (await decide(controller, approval_id, "approve")).status_code == 303
+
+
+async def test_only_the_requester_withdraws(house: Any) -> None:
+    approval_id = await house.asked()
+    admin, controller = await house.visitor("billing_admin"), await house.visitor("controller")
+    assert "Withdraw it" in (await admin.get(f"/approvals/{approval_id}")).text
+    assert "Withdraw it" not in (await controller.get(f"/approvals/{approval_id}")).text
+    assert (await controller.post(f"/approvals/{approval_id}/withdrawal")).status_code == 403
+    assert (await admin.post(f"/approvals/{approval_id}/withdrawal")).status_code == 303
+    words = plain(await controller.get(f"/approvals/{approval_id}"))
+    assert "Withdrawn" in words
+    assert "Billing Admin took it back" in words
+
+
+async def test_while_temporal_is_away_a_decision_is_kept_and_the_page_says_so(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    house.temporal.away = True
+    answer = await decide(controller, approval_id, "approve")
+    assert answer.headers["location"].endswith("?said=kept")
+    words = plain(await controller.get(answer.headers["location"]))
+    assert "Your decision is signed and kept" in words
+    assert "You approved it." in words
+    assert "It is taken up as soon as possible." in words
+    assert await stored(house, approval_id) == [("p-controller", "submitted")]
+
+
+async def test_while_stripe_is_away_the_page_still_shows_what_was_asked(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    house.books.fault("500")
+    page = await controller.get(f"/approvals/{approval_id}")
+    assert page.status_code == 200
+    assert "Stripe cannot be reached right now; the figures are those of when it was asked for." in page.text
+    assert "Approve" in page.text
+
+
+async def test_what_changed_in_stripe_since_is_shown_before_one_decides(house: Any) -> None:
+    customer = house.books.customer()
+    invoice = house.books.invoice(customer, 900_000)
+    approval_id = await house.asked(customer=customer, invoice=invoice)
+    house.books.post(f"/v1/invoices/{invoice}/void")
+    words = plain(await (await house.visitor("controller")).get(f"/approvals/{approval_id}"))
+    assert "Since it was asked for, the invoice was open and is now void" in words
+
+
+@pytest.mark.asvs("15.4.2")
+async def test_a_page_that_shows_something_else_decides_nothing(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    page = (await controller.get(f"/approvals/{approval_id}")).text
+    shown = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
+    assert shown
+    stale = {"verdict": "approve", "digest": "0" * 64}
+    answer = await controller.post(f"/approvals/{approval_id}/decisions", data=stale)
+    assert answer.status_code == 409
+    assert "read it again" in answer.text
+    assert await stored(house, approval_id) == []
+    right = {"verdict": "approve", "digest": shown[1]}
+    assert (await controller.post(f"/approvals/{approval_id}/decisions", data=right)).status_code == 303
+
+
+async def test_the_customers_year_is_drawn_and_told(house: Any) -> None:
+    customer = house.books.customer()
+    for back, amount, request_id in ((700, "99.00", "old"), (200, "310.00", "a"), (40, "120.00", "b")):
+        house.clock.ahead = timedelta(days=-back)
+        await house.asked(customer=customer, amount=amount, request_id=request_id, reason="goodwill")
+    house.clock.ahead = timedelta()
+    approval_id = await house.asked(customer=customer)
+    other = await house.asked(customer=customer, amount="3000.00", request_id="c")
+    page = await (await house.visitor("controller")).get(f"/approvals/{approval_id}")
+    words = plain(page)
+    assert "2 credits, 430.00 USD in twelve months; the most in" in words
+    assert page.text.count('<rect class="bar"') == 2
+    assert '<svg viewBox="0 0 360 92" role="img" aria-labelledby="year-title year-words"' in page.text
+    assert f'<a href="/approvals/{other}">' in page.text
+    support = await house.visitor("support")
+    own = await house.asked("support", customer=customer, request_id="d")
+    shown = plain(await support.get(f"/approvals/{own}"))
+    assert "in twelve months" not in shown
+    assert "Nothing else is asked for this customer." in shown
+
+
+async def test_a_group_that_nobody_is_left_in_is_said(house: Any) -> None:
+    approval_id = await house.asked()
+    async with house.staff.desk.ledger.begin() as tx:
+        everybody = {one.person_id: one for one in await people.everybody(tx.session)}
+        leaving = everybody["p-controller"]
+        await people.add(tx.session, [type(leaving)(**{**vars(leaving), "active": False})])
+    words = plain(await (await house.visitor("finance")).get(f"/approvals/{approval_id}"))
+    assert "Waiting, but nobody of this group can decide. Ask an administrator." in words
+
+
+async def test_a_page_that_is_moving_looks_again_by_itself_and_one_that_waits_does_not(house: Any) -> None:
+    waiting = await house.asked()
+    house.temporal.away = True
+    moving = await house.asked(amount="50.00", request_id="r-2", customer="cus_ExampleStudio")
+    visitor = await house.visitor("finance")
+    assert 'hx-trigger="every 2s"' in (await visitor.get(f"/approvals/{moving}")).text
+    assert 'hx-trigger="every 2s"' not in (await visitor.get(f"/approvals/{waiting}")).text
+
+
+async def test_an_address_makes_the_page_say_known_words_only(house: Any) -> None:
+    approval_id = await house.asked()
+    page = await (await house.visitor("controller")).get(f"/approvals/{approval_id}?said=<b>You+won</b>")
+    assert "You won" not in page.text

@@ -1,0 +1,243 @@
+"""The pages in Chromium: from a new credit to its approval, at a desk and on a phone, with and without JavaScript."""
+
+import mailbox
+import os
+import shutil
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from plixo.messages.approvals import Step
+
+pytestmark = pytest.mark.browser
+
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone")]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        assert os.environ.get("CI") != "true", "CI has to have Chromium"
+        pytest.skip("there is no Chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page whose every complaint is kept: console errors, refused styles and scripts, failed requests."""
+
+    def __init__(self, page: Page, ignored: str) -> None:
+        self.page = page
+        self.ignored = ignored
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.hosts.add(httpx.URL(request.url).host))
+
+    def _said(self, message: Any) -> None:
+        # A refused form is answered with 422; the browser calls that an error of the page.
+        if message.type in {"error", "warning"} and "422" not in message.text and self.ignored not in message.text:
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def watch(chromium: Browser, served: Any) -> Iterator[Any]:
+    contexts, pages = [], []
+
+    def opened(role: str, screen: dict[str, int], *, ignored: str = "\0", **options: Any) -> Page:
+        context = chromium.new_context(viewport=screen, base_url=served.url, **options)
+        contexts.append(context)
+        watched = Watched(context.new_page(), ignored)
+        pages.append(watched)
+        watched.page.goto("/sign-in")
+        watched.page.locator(f"button[value='p-{role}']").click()
+        expect(watched.page.get_by_role("heading", level=1)).to_have_text("Approvals")
+        return watched.page
+
+    yield opened
+    complaints = [complaint for watched in pages for complaint in watched.complaints]
+    hosts = {host for watched in pages for host in watched.hosts}
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert hosts <= {"127.0.0.1"}
+
+
+def ask(page: Page, customer: str, invoice: str, amount: str) -> str:
+    """Fill in the form, check, ask; the request's path."""
+    page.goto("/credits/new")
+    page.get_by_label("Customer", exact=True).select_option(customer)
+    choice = page.get_by_label("Lands on")
+    expect(choice.locator(f"option[value='{invoice}']")).to_be_attached()
+    choice.select_option(invoice)
+    expect(page.get_by_text("can still be credited on")).to_be_visible()
+    page.get_by_label("Amount, gross").fill(amount)
+    page.get_by_label("Reason").select_option("service_outage")
+    page.get_by_label("Note for colleagues").fill("Down for two days.")
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_role("heading", name="What Stripe will be sent")).to_be_visible()
+    page.get_by_role("button", name="Ask for it").click()
+    expect(page.get_by_text("Asked for. Whoever decides has been written to.")).to_be_visible()
+    return httpx.URL(page.url).path
+
+
+def customer_with_invoice(served: Any, name: str) -> tuple[str, str]:
+    books = served.house.books
+    customer = books.customer(name)
+    return customer, books.invoice(customer, 900_000)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_credit_is_asked_for_and_approved(served: Any, watch: Any, screen: dict[str, int]) -> None:
+    customer, invoice = customer_with_invoice(served, f"Example Browser {screen['width']}")
+    path = ask(watch("billing-admin", screen), customer, invoice, "600.00")
+    controller = watch("controller", screen)
+    controller.goto("/approvals?tab=mine")
+    controller.get_by_role("link", name=f"Example Browser {screen['width']}").click()
+    assert httpx.URL(controller.url).path == path
+    controller.get_by_label("Comment").fill("Ours.")
+    controller.get_by_role("button", name="Approve 600.00 USD").click()
+    expect(controller.get_by_text("Your decision is recorded.")).to_be_visible()
+    expect(controller.locator("#standing")).to_contain_text("Applied in Stripe")
+    assert [note["total"] for note in served.house.books.credit_notes(invoice)] == [60_000]
+
+
+def test_on_a_phone_the_decision_is_within_one_thumbs_scroll_and_nothing_runs_over_the_edge(
+    served: Any, watch: Any
+) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Thumb")
+    path = ask(watch("billing-admin", PHONE), customer, invoice, "700.00")
+    page = watch("controller", PHONE)
+    page.goto(path)
+    box = page.get_by_role("button", name="Reject").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < PHONE["height"] * 1.25
+    for place in (
+        path,
+        "/approvals?tab=all",
+        "/credits/new",
+        "/customers",
+        "/invoices",
+        f"/invoices/{invoice}",
+        "/audit",
+    ):
+        page.goto(place)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= PHONE["width"], place
+
+
+def test_without_javascript_everything_still_works(served: Any, watch: Any) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Plain")
+    admin = watch("billing-admin", DESK, java_script_enabled=False)
+    admin.goto("/credits/new")
+    admin.get_by_label("Customer", exact=True).select_option(customer)
+    admin.get_by_role("button", name="Show this customer's invoices").click()
+    admin.get_by_label("Lands on").select_option(invoice)
+    admin.get_by_label("Amount, gross").fill("800.00")
+    admin.get_by_label("Reason").select_option("goodwill")
+    admin.get_by_role("button", name="Check it").click()
+    admin.get_by_role("button", name="Change something").click()
+    admin.get_by_label("Amount, gross").fill("850.00")
+    admin.get_by_role("button", name="Check it").click()
+    admin.get_by_role("button", name="Ask for it").click()
+    path = httpx.URL(admin.url).path
+    controller = watch("controller", DESK, java_script_enabled=False)
+    controller.goto("/approvals?tab=all")
+    controller.get_by_label("Search").fill("Example Plain")
+    controller.get_by_role("button", name="Show").click()
+    controller.get_by_role("link", name="Example Plain").click()
+    assert httpx.URL(controller.url).path == path
+    controller.get_by_label("Comment").fill("Not this one.")
+    controller.get_by_role("button", name="Reject").click()
+    expect(controller.locator("#standing")).to_contain_text("Rejected")
+
+
+def test_the_inbox_is_filtered_as_one_types_and_says_so_to_who_listens(served: Any, watch: Any) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Filter")
+    ask(watch("billing-admin", DESK), customer, invoice, "650.00")
+    page = watch("controller", DESK)
+    page.goto("/approvals?tab=all")
+    page.get_by_label("Search").press_sequentially("example filter", delay=10)
+    expect(page.locator("#found-words")).to_have_text("1 request")
+    assert page.locator("#found-words").get_attribute("role") == "status"
+    expect(page.locator("a.whole")).to_have_count(1)
+    assert "q=example" in page.url
+    page.get_by_label("State").select_option("rejected")
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+
+def test_errors_take_the_reader_to_the_field(watch: Any) -> None:
+    page = watch("billing-admin", DESK)
+    page.goto("/credits/new")
+    page.get_by_label("Amount, gross").fill("12.345")
+    page.get_by_role("button", name="Check it").click()
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    summary.get_by_role("link", name="USD has 2 decimals; write it like 4200.00.").click()
+    expect(page.get_by_label("Amount, gross")).to_be_focused()
+    expect(page.get_by_label("Amount, gross")).to_have_value("12.345")
+
+
+def test_the_keyboard_alone_reaches_the_decision(served: Any, watch: Any) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Keys")
+    path = ask(watch("billing-admin", DESK), customer, invoice, "640.00")
+    page = watch("controller", DESK)
+    page.goto(path)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "comment":
+            break
+    page.keyboard.type("By hand.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#standing")).to_contain_text("Applied in Stripe")
+
+
+def test_a_mails_button_leads_to_the_decision(served: Any, watch: Any) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Mail")
+    path = ask(watch("billing-admin", PHONE), customer, invoice, "660.00")
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = "Please decide", "plixo@plixo.example", "controller@x.example"
+    message.set_content(f"Read it and decide: {served.url}{path}")
+    styled = "<style>a { color: red; }</style><script>document.title = 'ran'</script>"
+    button = f'<a href="{served.url}{path}">Read it and decide</a>'
+    message.add_alternative(f"<html><head>{styled}</head><body>{button}</body></html>", subtype="html")
+    mailbox.Maildir(served.house.staff.settings.data / "mailbox").add(message.as_bytes())
+    page = watch("controller", PHONE, ignored="Blocked script execution")
+    page.goto("/mailbox")
+    page.get_by_role("link", name="Please decide").click()
+    inside = page.frame_locator("iframe.mail").get_by_role("link", name="Read it and decide")
+    assert inside.evaluate("link => getComputedStyle(link).color") == "rgb(255, 0, 0)"
+    inside.click()
+    expect(page.get_by_role("heading", name="Your decision")).to_be_visible()
+    assert httpx.URL(page.url).path == path
+
+
+def test_what_stripe_is_told_shows_by_itself(served: Any, watch: Any) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Later")
+    house = served.house
+    house.temporal.away = True
+    try:
+        path = ask(watch("billing-admin", DESK), customer, invoice, "630.00")
+        page = watch("finance", DESK)
+        page.goto(path)
+        expect(page.locator("#standing")).to_contain_text("Routing")
+    finally:
+        house.temporal.away = False
+    served.run(house.temporal.approvals.open(Step(path.rpartition("/")[2])))
+    expect(page.locator("#standing")).to_contain_text("Waiting on Controller", timeout=8000)

@@ -1,0 +1,111 @@
+import mailbox
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from web.console.mailbox import linked
+
+
+async def test_customers_and_invoices_lead_to_each_other(house: Any) -> None:
+    visitor = await house.visitor("billing_admin")
+    assert 'href="/customers/cus_ExampleFoods"' in (await visitor.get("/customers?q=foods")).text
+    customer = (await visitor.get("/customers/cus_ExampleFoods")).text
+    assert 'href="/invoices/in_ExampleFoods0061"' in customer
+    invoice = (await visitor.get("/invoices/in_ExampleFoods0061")).text
+    assert 'href="/customers/cus_ExampleFoods"' in invoice
+    assert "Can still be credited" in invoice
+    listed = (await visitor.get("/invoices?q=INV-0061")).text
+    assert "in_ExampleFoods0061" in listed
+    assert "in_ExamplePress0070" not in listed
+
+
+@pytest.mark.parametrize("invoice", ["in_ExamplePress0071", "in_ExamplePress0072"])
+async def test_an_invoice_that_takes_no_credit_offers_none(house: Any, invoice: str) -> None:
+    visitor = await house.visitor("billing_admin")
+    page = await visitor.get(f"/invoices/{invoice}")
+    assert page.status_code == 200
+    assert "Request a credit" not in page.text
+
+
+async def test_a_customers_and_an_invoices_page_show_their_requests(house: Any) -> None:
+    customer = house.books.customer("Example Pages")
+    invoice = house.books.invoice(customer, 900_000)
+    approval_id = await house.asked(customer=customer, invoice=invoice)
+    visitor = await house.visitor("finance")
+    for path in (f"/customers/{customer}", f"/invoices/{invoice}"):
+        page = (await visitor.get(path)).text
+        assert f'href="/approvals/{approval_id}"' in page
+        assert "Waiting on Controller" in page
+        assert "/credits/new" not in page
+    assert approval_id not in (await (await house.visitor("support")).get(f"/customers/{customer}")).text
+
+
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.parametrize("role", ["support", "billing_admin", "legal", "cfo", "operator"])
+async def test_the_audit_log_as_a_whole_is_for_auditors(house: Any, role: str) -> None:
+    assert (await (await house.visitor(role)).get("/audit")).status_code == 404
+
+
+@pytest.mark.asvs("16.4.2")
+async def test_the_audit_page_names_the_first_bad_row(house: Any) -> None:
+    approval_id = await house.asked()
+    finance = await house.visitor("finance")
+    whole = await finance.get("/audit")
+    assert "Every chain is unbroken and every signature holds: 2 entries and 1 signatures of 1 requests" in whole.text
+    assert approval_id in whole.text
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text("drop trigger audit_fixed"))
+        await tx.session.execute(text("update audit set actor = 'p-cfo' where seq = 1"))
+    broken = await finance.get("/audit")
+    assert "1 of 1 requests do not hold." in broken.text
+    assert f"{approval_id}: entry 1 was changed" in broken.text
+
+
+def post(folder: Path, subject: str, body: str) -> None:
+    box = mailbox.Maildir(folder)
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, "plixo@plixo.example", "controller@plixo.example"
+    message.set_content(body)
+    message.add_alternative(f"<html><head><style>p{{}}</style></head><body><p>{body}</p></body></html>", subtype="html")
+    box.add(message.as_bytes())
+
+
+async def test_a_mails_link_can_be_followed(house: Any) -> None:
+    folder = house.staff.settings.data / "mailbox"
+    post(folder, "Please decide <b>now</b>", "Read it: http://127.0.0.1:8321/approvals/CR-X <script>")
+    for reader in (await house.visitor(), await house.visitor("controller")):
+        listed = (await reader.get("/mailbox")).text
+        assert "Please decide &lt;b&gt;now&lt;/b&gt;" in listed
+        key = listed.partition('href="/mailbox/')[2].partition('"')[0]
+        mail = (await reader.get(f"/mailbox/{key}")).text
+        link = "http://127.0.0.1:8321/approvals/CR-X"
+        assert f'<a href="{link}">{link}</a>' in mail
+        assert "<script>" not in mail
+        assert "No mail" not in mail
+        looks = await reader.get(f"/mailbox/{key}/html")
+        assert "sandbox" in looks.headers["content-security-policy"]
+        assert "script" not in looks.headers["content-security-policy"]
+        assert "default-src 'none'" in looks.headers["content-security-policy"]
+        assert '<base target="_top">' in looks.text
+
+
+@pytest.mark.parametrize("key", ["..", "../keys/signing-private.json", "%2e%2e%2fplixo.db", "x", "%00"])
+async def test_the_mailbox_holds_mails_alone(house: Any, key: str) -> None:
+    post(house.staff.settings.data / "mailbox", "A mail", "Text.")
+    visitor = await house.visitor("controller")
+    for path in (f"/mailbox/{key}", f"/mailbox/{key}/html"):
+        assert (await visitor.get(path)).status_code in {404, 303}
+
+
+async def test_an_empty_mailbox_says_so(house: Any) -> None:
+    assert "No mail yet." in (await (await house.visitor("controller")).get("/mailbox")).text
+
+
+def test_only_links_become_markup() -> None:
+    found = linked('<a href="x">x</a> https://a.example/?b=1&c="d" javascript:alert(1)')
+    assert "&lt;a href" in found
+    assert '<a href="https://a.example/?b=1&amp;c=">' in found
+    assert 'href="javascript' not in found

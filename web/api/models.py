@@ -1,0 +1,335 @@
+"""What the API takes and gives. Money goes in as text in major units and comes out as text and as minor units."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Given(BaseModel):
+    """A body: fields that nobody knows are refused, so that a misspelt one is not passed over in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CreditIn(Given):
+    """What is asked for, field by field as it was typed; each is checked on its own and named when it is wrong."""
+
+    customer: str = Field(default="", description="Stripe's `cus_…`.", examples=["cus_ExampleLogistics"])
+    amount: str = Field(default="", description="In major units, gross.", examples=["4200.00"])
+    currency: str = Field(default="", description="ISO 4217, three letters.", examples=["USD"])
+    reason: str = Field(default="", description="A reason code.", examples=["service_outage"])
+    request_id: str = Field(
+        default="",
+        description="Your own id: asked again with it, it is the same request.",
+        examples=["outage-2026-07-14"],
+    )
+    invoice: str = Field(default="", description="Stripe's `in_…`; empty for the customer's balance.")
+    note: str = Field(default="", description="For colleagues; never shown to the customer.")
+    memo: str = Field(default="", description="For the customer: Stripe prints it on the credit note.")
+
+
+class DecisionIn(Given):
+    """What somebody says about a request."""
+
+    verdict: Literal["approve", "reject"]
+    comment: str = Field(default="", description="For colleagues; a rejection needs one.")
+
+
+class WithdrawalIn(Given):
+    """Taking one's own request back."""
+
+    comment: str = ""
+
+
+class DeviceIn(Given):
+    """Asks whether a login was confirmed."""
+
+    device_code: str
+
+
+class RoleIn(Given):
+    """Whom to be, in dev."""
+
+    role: str = Field(description="A group's code.", examples=["controller"])
+
+
+class FieldProblem(BaseModel):
+    """One thing wrong with what was sent."""
+
+    field: str = Field(description="Which field; empty when it concerns the whole.")
+    code: str = Field(description="A stable word for programs.")
+    message: str = Field(description="One sentence for people that says what would be right.")
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    fields: list[FieldProblem]
+    request_id: str = Field(description="To name when you ask somebody about it.")
+
+
+class Failure(BaseModel):
+    """Every answer that is not what was asked for."""
+
+    error: Error
+
+
+class Who(BaseModel):
+    """A person, as colleagues see them."""
+
+    person_id: str
+    name: str
+
+
+class PersonOut(Who):
+    """Somebody of the directory."""
+
+    email: str
+    role: str = Field(description="Their groups in words.")
+    groups: list[str]
+    limits: dict[str, int] = Field(description="Own limits per kind, in minor units of the policy's base currency.")
+    time_zone: str
+    active: bool
+
+
+class People(BaseModel):
+    """The directory."""
+
+    people: list[PersonOut]
+
+
+class CustomerOut(BaseModel):
+    """A customer, as Stripe has it."""
+
+    customer_id: str
+    name: str
+    email: str
+    currency: str | None
+
+
+class Customers(BaseModel):
+    """The newest customers."""
+
+    customers: list[CustomerOut]
+
+
+class InvoiceOut(BaseModel):
+    """An invoice, as Stripe has it."""
+
+    invoice_id: str
+    number: str
+    customer_id: str
+    status: str
+    currency: str
+    total: str = Field(description="Gross, in major units.")
+    total_minor: int
+    tax_minor: int
+    remaining: str = Field(description="What is still owed on it, in major units.")
+    remaining_minor: int
+    creditable: str = Field(description="What credit notes can still take off it, in major units.")
+    creditable_minor: int
+    created: datetime
+
+
+class Invoices(BaseModel):
+    """The newest invoices."""
+
+    invoices: list[InvoiceOut]
+
+
+class AmountsOut(BaseModel):
+    """A credit as an accountant reads it, in minor units."""
+
+    net_minor: int
+    tax_minor: int
+    gross_minor: int
+    currency: str
+
+
+class TargetOut(BaseModel):
+    """What in Stripe a credit lands on."""
+
+    kind: Literal["invoice", "customer_balance"]
+    target_id: str
+    number: str
+
+
+class ApprovalOut(BaseModel):
+    """A request as it stands."""
+
+    approval_id: str
+    kind: str
+    request_id: str
+    state: str
+    state_text: str = Field(description="The state in words, such as `Waiting on Controller`.")
+    waits_for: list[str] = Field(description="Codes of the groups that are asked now.")
+    waits_for_text: str
+    customer_id: str
+    customer_name: str
+    amount: str = Field(description="Gross, in major units.")
+    amount_minor: int
+    currency: str
+    amounts: AmountsOut
+    reason: str
+    reason_text: str
+    note: str
+    memo: str
+    target: TargetOut
+    requester: Who
+    path: list[str] = Field(description="Each stage in words; `automatic` when nobody is asked.")
+    rule: str
+    why: str = Field(description="The rule in words.")
+    notes: list[str]
+    policy: str
+    digest: str
+    created_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+    stripe_object: str
+    explanation: str = Field(description="Why it was returned, or needs attention.")
+    workflow_id: str
+    page: str = Field(description="Where people read it.")
+
+
+class Approvals(BaseModel):
+    """A page of requests."""
+
+    approvals: list[ApprovalOut]
+    total: int
+    page: int
+    pages: int
+
+
+class DecisionOut(BaseModel):
+    """A decision that was recorded."""
+
+    decision_id: str
+    person: Who
+    group: str | None
+    verdict: str
+    comment: str
+    amount_minor: int
+
+
+class EventOut(BaseModel):
+    """One step of a request's history."""
+
+    at: datetime
+    event: str
+    actor: str
+    text: str
+
+
+class ApprovalDetail(ApprovalOut):
+    """A request with all that is known of it."""
+
+    decisions: list[DecisionOut]
+    timeline: list[EventOut]
+    may_decide: bool = Field(description="Whether you may decide on it now.")
+    why_not: str = Field(description="Why you may not.")
+
+
+class AskedOut(ApprovalOut):
+    """A request after asking."""
+
+    created: bool = Field(description="False when it was there already under the same request id.")
+    started: bool = Field(description="False while Temporal cannot be reached; it starts by itself once it can.")
+
+
+class StageOut(BaseModel):
+    """Groups that decide side by side."""
+
+    groups: list[str]
+    text: str
+    due_hours: int
+    expire_hours: int
+    deciders: list[Who]
+
+
+class PreviewOut(BaseModel):
+    """What asking would mean; nothing was kept."""
+
+    customer: CustomerOut
+    amount: str
+    amount_minor: int
+    currency: str
+    amounts: AmountsOut
+    base_minor: int
+    base_currency: str
+    target: TargetOut
+    automatic: bool
+    path: list[str]
+    rule: str
+    why: str
+    notes: list[str]
+    stages: list[StageOut]
+    nobody: list[str] = Field(description="Groups of the path in which nobody could decide.")
+    duplicates: list[ApprovalOut] = Field(description="Requests of the last 30 days for the same.")
+
+
+class AnswerOut(BaseModel):
+    """What became of a decision."""
+
+    decision_id: str
+    answer: Literal["accepted", "already_received", "kept"]
+    why: str
+    approval: ApprovalOut
+
+
+class RuleOut(BaseModel):
+    """One row of the decision table."""
+
+    rule: str
+    words: str
+    conditions: str
+
+
+class PolicyOut(BaseModel):
+    """The policy that routes new requests."""
+
+    version: int
+    hash: str
+    reference: str
+    base_currency: str
+    limits: dict[str, Any] = Field(description="As published; amounts in whole major units of the base currency.")
+    rules: list[RuleOut]
+
+
+class StatusOut(BaseModel):
+    """Whether Plixo can do its work."""
+
+    ok: bool
+    env: str
+    parts: dict[str, str]
+    policy: str
+    unsent_mails: int
+
+
+class LoginOut(BaseModel):
+    """A login that waits for somebody to confirm its code in the console."""
+
+    device_code: str = Field(description="A secret: it fetches the token.")
+    user_code: str = Field(description="For people to compare.")
+    verify_url: str
+    expires_in: Annotated[int, Field(description="Seconds.")]
+    interval: Annotated[int, Field(description="Seconds to wait between two questions.")]
+
+
+class TokenOut(BaseModel):
+    """A sign-in for the command line."""
+
+    token: str
+    person: PersonOut
+
+
+class AuditFile(BaseModel):
+    """One request's audit log, sealed; `plixo audit verify` checks it."""
+
+    format: str
+    exported_at: str
+    requests: list[dict[str, Any]]
+    public_keys: dict[str, Any]
+    seal: str

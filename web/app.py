@@ -1,0 +1,54 @@
+"""The staff's application: pages and API on one address."""
+
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from plixo.bootstrap import Staff
+from plixo.config import ROOT
+from web import failures, health
+from web.api.approvals import approval_routes
+from web.api.credits import credit_routes
+from web.api.logins import dev_routes, login_routes
+from web.api.reading import reading_routes
+from web.console import approvals, audit, billing, cli_login, mailbox, oidc, signin
+from web.console import credits as credit_pages
+from web.limiting import Limiter
+from web.middleware import Gate, Shell
+
+DESCRIPTION: Final = """The same functions as the console's, for programs and the command line.
+
+Send the token of `plixo login` as `Authorization: Bearer …`. Amounts go in as text in the currency's major unit and
+come out both as text and as whole minor units. Every failure has the same shape, `Failure`."""
+
+
+def create_app(staff: Staff) -> FastAPI:
+    """The application on these parts."""
+    app = FastAPI(
+        title="Plixo",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.staff = staff
+    app.state.limiter = Limiter()
+    _add_routes(app, dev=staff.settings.dev)
+    app.mount("/static", StaticFiles(directory=ROOT / "web" / "static"), name="static")
+    failures.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(Gate.of, failure=failures.failure, settings=staff.settings)
+    app.add_middleware(Shell, failure=failures.failure, https=staff.settings.base_url.startswith("https://"))
+    return app
+
+
+def _add_routes(app: FastAPI, *, dev: bool) -> None:
+    for pages in (signin, oidc, approvals, credit_pages, billing, audit, cli_login, health):
+        app.include_router(pages.router)
+    for routes in (credit_routes, approval_routes, reading_routes, login_routes):
+        app.include_router(routes)
+    if dev:
+        app.include_router(dev_routes)
+        app.include_router(mailbox.router)

@@ -1,0 +1,78 @@
+"""Whether the reader may decide on a request right now, and if not, why in words."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from plixo.domain.approval import State, Verdict
+from plixo.domain.duties import seat_for
+from plixo.domain.refusals import NotAllowed
+from plixo.ports import Record, StoredDecision
+from web.console.words import waiting_on
+from web.identity import Visit
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What the decision form's place shows.
+
+    Attributes:
+        open: The form can be filled in.
+        stale: It could be, after a fresh sign-in.
+        why_not: Why it cannot.
+        withdrawable: The reader asked for it and can take it back.
+    """
+
+    open: bool
+    stale: bool
+    why_not: str
+    withdrawable: bool
+
+
+def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deciding:
+    """What this reader can do about the request."""
+    why_not = _why_not(visit, record, stored)
+    stale = not why_not and needs_fresh_sign_in(visit, record)
+    mine = record.approval.requester_id == visit.person.person_id
+    waiting = record.approval.state is State.WAITING
+    return Deciding(not why_not and not stale, stale, why_not, waiting and mine)
+
+
+def needs_fresh_sign_in(visit: Visit, record: Record) -> bool:
+    """Whether the amount asks for a fresher sign-in than this one."""
+    policy = visit.desk.policy
+    old = visit.now - visit.signed_in_at > timedelta(minutes=policy.fresh_sign_in_minutes)
+    return old and record.base_minor > policy.fresh_sign_in_above
+
+
+def _why_not(visit: Visit, record: Record, stored: list[StoredDecision]) -> str:
+    approval, person = record.approval, visit.person
+    if approval.state is not State.WAITING:
+        return _CLOSED[approval.state]
+    mine = [one for one in stored if one.decision.person_id == person.person_id and _stands(one, approval.round)]
+    if mine:
+        said = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.WITHDRAW: "withdrew"}
+        pending = " It is taken up as soon as possible." if mine[-1].status == "submitted" else ""
+        return f"You {said[mine[-1].decision.verdict]} it. Now it waits on {waiting_on(record)}.{pending}"
+    try:
+        seat = seat_for(approval, person, record.change.customer_id, record.base_minor)
+    except NotAllowed as refusal:
+        return str(refusal)
+    if seat.group not in approval.waiting_groups():
+        return f"{seat.group.label} has decided already. Now it waits on {waiting_on(record)}."
+    return ""
+
+
+def _stands(one: StoredDecision, round_: int) -> bool:
+    return one.decision.round == round_ and one.status in {"submitted", "recorded"}
+
+
+_CLOSED = {
+    State.ROUTING: "It is being checked and set on its path; that takes a moment.",
+    State.RETURNED: "It went back to who asked; nothing was credited.",
+    State.WITHDRAWN: "Who asked took it back; nothing was credited.",
+    State.REJECTED: "It was rejected; nothing was credited.",
+    State.APPROVED: "Everybody who was asked agreed. Stripe is told next.",
+    State.EXECUTING: "Stripe is being told right now.",
+    State.EXECUTED: "It is done: Stripe has it.",
+    State.NEEDS_ATTENTION: "It was approved, but Stripe does not have it. Nothing more happens by itself.",
+}

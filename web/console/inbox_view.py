@@ -1,0 +1,98 @@
+"""The inbox's address and what it shows: a link shows what whoever sent it saw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+
+from plixo.domain.approval import State
+from plixo.ports import Record
+from plixo.store.inbox import PAGE_SIZE, Search, Sort, Tab
+
+E = TypeVar("E", bound=StrEnum)
+
+LONGEST_TEXT: Final = 100
+LAST_PAGE: Final = 10_000
+"""Further than anybody turns; what lies beyond would only make the database count."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of the inbox.
+
+    Attributes:
+        search: What was looked for.
+        records: What was found on this page.
+        total: How many in all.
+        names: The requesters' by id.
+        counts: How many each tab holds.
+    """
+
+    search: Search
+    records: Sequence[Record]
+    total: int
+    names: Mapping[str, str]
+    counts: Mapping[Tab, int]
+
+    @property
+    def states(self) -> Sequence[State]:
+        """What can be filtered by."""
+        return tuple(State)
+
+    @property
+    def sorts(self) -> Sequence[Sort]:
+        """What can be ordered by."""
+        return tuple(Sort)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; at least one."""
+        return max(-(-self.total // self.search.size), 1)
+
+    @property
+    def words(self) -> str:
+        """How much was found, for everybody and read out where the list changes under the reader."""
+        found = "1 request" if self.total == 1 else f"{self.total} requests"
+        return f"{found}, page {self.search.page} of {self.pages}" if self.pages > 1 else found
+
+    @property
+    def filtered(self) -> bool:
+        """Whether something narrows the tab."""
+        return bool(self.search.text or self.search.state)
+
+    def address(self, *, tab: Tab | None = None, page: int = 1) -> str:
+        """The same search on another tab or page."""
+        search = self.search
+        asked = {"tab": (tab or search.tab).value, "q": search.text, "sort": search.sort.value}
+        asked |= {"state": search.state.value if search.state else "", "page": str(page) if page > 1 else ""}
+        return f"/approvals?{urlencode({name: value for name, value in asked.items() if value})}"
+
+
+def chosen(asked: Mapping[str, str], counts: Mapping[Tab, int]) -> Search:
+    """What an address looks for; words that mean nothing are passed over."""
+    first = Tab.MINE if counts[Tab.MINE] else Tab.GROUPS if counts[Tab.GROUPS] else Tab.ALL
+    tab = _one_of(Tab, asked.get("tab", "")) or first
+    waiting = tab in {Tab.MINE, Tab.GROUPS, Tab.OVERDUE}
+    return Search(
+        tab=tab,
+        text=plain_text(asked.get("q", "")),
+        state=_one_of(State, asked.get("state", "")),
+        sort=_one_of(Sort, asked.get("sort", "")) or (Sort.DUE if waiting else Sort.NEWEST),
+        page=page_number(asked.get("page", "")),
+        size=PAGE_SIZE,
+    )
+
+
+def plain_text(text: str) -> str:
+    """What was searched for, without what no database takes."""
+    return "".join(letter for letter in text[:LONGEST_TEXT] if letter.isprintable()).strip()
+
+
+def page_number(text: str) -> int:
+    """A page, counted from 1."""
+    return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdecimal() and len(text) < 10 else 1  # noqa: PLR2004 - more digits than pages
+
+
+def _one_of(kind: type[E], word: str) -> E | None:
+    return kind(word) if word in set(kind) else None

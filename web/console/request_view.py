@@ -1,0 +1,225 @@
+"""Everything the page of one request shows, read in one go."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from plixo.domain.approval import Decision, State
+from plixo.domain.change import TargetKind
+from plixo.domain.duties import check_independent, may_see
+from plixo.domain.effects import TargetFacts, credit_params, still_holds
+from plixo.domain.ids import is_approval_id
+from plixo.domain.money import Money
+from plixo.domain.path import Seat
+from plixo.domain.people import Person
+from plixo.domain.reasons import STRIPE_REASONS
+from plixo.domain.refusals import NotAllowed, NotFound
+from plixo.ports import PaymentsError, Record, StoredDecision
+from plixo.store import approvals, audit, decisions, inbox, people
+from web.console import timeline, year
+from web.console.deciding import Deciding, deciding
+from web.console.words import exact, target
+from web.identity import Visit
+
+
+@dataclass(frozen=True)
+class SeatLine:
+    """One seat of the path, and who fills it.
+
+    Attributes:
+        who: The group, in words.
+        stage: Counted from 1.
+        waiting: Whether it is asked now.
+        decisions: What its people said.
+        able: Names of the people who could still say it.
+    """
+
+    who: str
+    stage: int
+    waiting: bool
+    decisions: tuple[Decision, ...]
+    able: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What Stripe is sent once it is approved.
+
+    Attributes:
+        what: The object it makes, in words.
+        off_invoice: How much the customer owes less by it; None where that is not known now.
+        to_balance: How much goes to their balance, for later invoices.
+        reason: Stripe's own reason, in words; empty where none fits.
+        params: The exact parameters; empty where Stripe cannot be asked about the invoice now.
+        against: What speaks against it right now.
+        unreachable: Stripe could not be asked.
+    """
+
+    what: str
+    off_invoice: Money | None
+    to_balance: Money | None
+    reason: str
+    params: Mapping[str, object]
+    against: tuple[str, ...]
+    unreachable: bool
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """The page of one request.
+
+    Attributes:
+        record: The request.
+        names: Everybody's name by id.
+        deciding: What the reader can do.
+        seats: Who is asked.
+        sending: What Stripe will be sent.
+        year: The customer's credits of twelve months; None for readers who see their own requests only.
+        pending: What else is asked for this customer.
+        steps: The history.
+        nothing: What happens if nobody does anything.
+    """
+
+    record: Record
+    names: Mapping[str, str]
+    deciding: Deciding
+    seats: Sequence[SeatLine]
+    sending: Sending
+    year: year.Year | None
+    pending: Sequence[Record]
+    steps: Sequence[timeline.Step]
+    nothing: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    record: Record
+    stored: Sequence[StoredDecision]
+    lines: Sequence[audit.AuditLine]
+    everybody: Mapping[str, Person]
+    applied: Sequence[Record]
+    pending: Sequence[Record]
+
+
+async def visible(visit: Visit, approval_id: str) -> Record:
+    """The request, for somebody who may see it.
+
+    Raises:
+        NotFound: There is none, or they may not know of it; both read the same.
+    """
+    record = None
+    if is_approval_id(approval_id):
+        async with visit.desk.ledger.read() as session:
+            record = await approvals.load(session, approval_id, lock=False)
+    if record is None or not may_see(visit.person, record.approval.requester_id):
+        raise NotFound.one("approval_id", "approval_unknown", "There is no such request; look for it in your inbox.")
+    return record
+
+
+async def view(visit: Visit, record: Record) -> RequestView:
+    """Read and work out what the page shows."""
+    rows = await _read(visit, record)
+    now, zone = visit.now, visit.person.time_zone
+    charted = inbox.sees_all(visit.person)
+    return RequestView(
+        record=rows.record,
+        names={person_id: person.name for person_id, person in rows.everybody.items()},
+        deciding=deciding(visit, rows.record, list(rows.stored)),
+        seats=_seats(rows),
+        sending=await _sending(visit, rows.record),
+        year=year.year(rows.applied, record.change.amount.currency, now) if charted else None,
+        pending=[other for other in rows.pending if other.approval.approval_id != record.approval.approval_id],
+        steps=timeline.timeline(rows.lines, rows.everybody),
+        nothing=_nothing(rows.record, rows.everybody, zone, now),
+    )
+
+
+async def _read(visit: Visit, record: Record) -> _Rows:
+    approval_id, customer = record.approval.approval_id, record.change.customer_id
+    async with visit.desk.ledger.read() as session:
+        return _Rows(
+            record=record,
+            stored=await decisions.of_approval(session, approval_id),
+            lines=await audit.lines(session, approval_id),
+            everybody={person.person_id: person for person in await people.everybody(session)},
+            applied=await inbox.applied_since(session, customer, year.since(visit.now)),
+            pending=await inbox.pending_for(session, visit.person, customer),
+        )
+
+
+def _seats(rows: _Rows) -> list[SeatLine]:
+    approval = rows.record.approval
+    found = []
+    for index, stage in enumerate(approval.path.stages):
+        for seat in stage.seats:
+            said = tuple(one for one in approval.decisions if (one.stage, one.group) == (index, seat.group))
+            waiting = approval.state is State.WAITING and index == approval.stage
+            asked = waiting and seat.group in approval.waiting_groups()
+            able = _able(rows.record, seat, rows.everybody.values()) if asked else ()
+            found.append(SeatLine(seat.describe(), index + 1, asked, said, tuple(person.name for person in able)))
+    return found
+
+
+def _able(record: Record, seat: Seat, everybody: Iterable[Person]) -> tuple[Person, ...]:
+    """Who could fill the seat today."""
+    decided = {one.person_id for one in record.approval.decisions}
+    return tuple(
+        person
+        for person in everybody
+        if person.belongs_to(seat.group) and person.person_id not in decided and _independent(record, person)
+    )
+
+
+def _independent(record: Record, person: Person) -> bool:
+    try:
+        check_independent(record.approval.requester_id, person, record.change.customer_id)
+    except NotAllowed:
+        return False
+    return True
+
+
+async def _sending(visit: Visit, record: Record) -> Sending:
+    """Asks Stripe only while the answer can still matter."""
+    if record.approval.state not in {State.ROUTING, State.WAITING, State.APPROVED}:
+        return _described(record, None)
+    try:
+        facts = await visit.desk.payments.facts(record.change)
+    except PaymentsError:
+        return _described(record, None, unreachable=True)
+    against = still_holds(record.change, facts) if facts else ("it is no longer to be found in Stripe",)
+    return _described(record, facts, against=against)
+
+
+def _described(
+    record: Record,
+    facts: TargetFacts | None,
+    *,
+    against: tuple[str, ...] = (),
+    unreachable: bool = False,
+) -> Sending:
+    change = record.change
+    balance = change.target.kind is TargetKind.CUSTOMER_BALANCE
+    what = "A credit to the customer's balance" if balance else f"A credit note on invoice {target(change)}"
+    params = credit_params(change, change.amount.minor, facts)[1] if facts else {}
+    off_invoice, to_balance = None, None
+    if facts and not balance:
+        owed = Money(min(change.amount.minor, facts.remaining_minor), change.amount.currency)
+        off_invoice, to_balance = owed, Money(change.amount.minor - owed.minor, owed.currency)
+    reason = "" if balance else STRIPE_REASONS.get(change.reason, "").replace("_", " ")
+    return Sending(what, off_invoice, to_balance, reason, params, against, unreachable)
+
+
+def _nothing(record: Record, everybody: Mapping[str, Person], zone: str, now: datetime) -> str:
+    approval, since = record.approval, record.stage_since
+    stage = approval.current_stage
+    if stage is None or since is None:
+        return ""
+    remind = since + timedelta(hours=stage.clock.remind_hours)
+    expire = since + timedelta(hours=stage.clock.expire_hours)
+    groups = " and ".join(group.label for group in approval.waiting_groups())
+    requester = everybody[approval.requester_id].name
+    reminder = f"A reminder goes to {groups} on {exact(remind, zone)}. " if remind > now else ""
+    return (
+        f"{reminder}If nobody decides by {exact(expire, zone)}, it goes back to {requester} and nothing is credited: "
+        "silence is never consent."
+    )

@@ -1,0 +1,126 @@
+"""A request's history in words, from its audit log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from plixo.domain.effects import EffectKind
+from plixo.domain.people import Group, Person
+from plixo.store.audit import AuditLine
+
+Detail = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the timeline.
+
+    Attributes:
+        at: When.
+        who: A name, or `Plixo`.
+        text: What they did.
+        quote: Their own words.
+        code: An id to copy.
+        bad: Whether something was refused or failed.
+    """
+
+    at: datetime
+    who: str
+    text: str
+    quote: str = ""
+    code: str = ""
+    bad: bool = False
+
+
+def timeline(lines: Sequence[AuditLine], people: Mapping[str, Person]) -> list[Step]:
+    """Every entry that tells a reader something, oldest first.
+
+    A decision has two entries, when it was signed and when it was taken up; a reader wants one.
+    """
+    taken = {line.detail.get("decision_id") for line in lines if line.event in _SETTLED}
+    kept = [line for line in lines if line.event != "decision_signed" or line.detail.get("decision_id") not in taken]
+    return [step(line, people) for line in kept]
+
+
+def tell(line: AuditLine) -> str:
+    """What happened, in words without who did it."""
+    if line.event == "decision_refused" and line.actor == "system":
+        return f"refused a decision: {line.detail['why']}"
+    return _TELLERS.get(line.event, _unknown(line.event))(line.detail)
+
+
+def step(line: AuditLine, people: Mapping[str, Person]) -> Step:
+    """One entry in words, with who did it."""
+    actor = people.get(line.actor)
+    who = actor.name if actor else "Plixo" if line.actor == "system" else line.actor
+    return Step(
+        at=datetime.fromisoformat(line.at),
+        who=who,
+        text=tell(line),
+        quote=str(line.detail.get("comment", "")),
+        code=str(line.detail.get("stripe_object", "")),
+        bad=line.event in _BAD,
+    )
+
+
+def _requested(detail: Detail) -> str:
+    return f"asked for {detail['amount']}"
+
+
+def _opened(detail: Detail) -> str:
+    path = ", then ".join(detail["path"])
+    return "found that policy allows it by itself" if path == "automatic" else f"asked {path}"
+
+
+def _recorded(detail: Detail) -> str:
+    if detail["verdict"] == "withdraw":
+        return "took it back"
+    said = {"approve": "approved it", "reject": "rejected it"}[detail["verdict"]]
+    return f"{said} for {Group(detail['group']).label}"
+
+
+def _signed(detail: Detail) -> str:
+    said = {"approve": "approve", "reject": "reject", "withdraw": "take it back"}[detail["verdict"]]
+    return f"signed a decision to {said}"
+
+
+def _reminded(detail: Detail) -> str:
+    return f"reminded {' and '.join(Group(group).label for group in detail['groups'])}"
+
+
+def _done(detail: Detail) -> str:
+    words = {EffectKind.CREDIT_NOTE: "made the credit note", EffectKind.BALANCE_TRANSACTION: "credited the balance"}
+    return f"{words[EffectKind(detail['kind'])]} in Stripe"
+
+
+def _refused(what: str) -> Callable[[Detail], str]:
+    return lambda detail: f"{what}: {detail['why']}"
+
+
+def _plain(text: str) -> Callable[[Detail], str]:
+    return lambda _detail: text
+
+
+def _unknown(event: str) -> Callable[[Detail], str]:
+    return _plain(event.replace("_", " "))
+
+
+_TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
+    "requested": _requested,
+    "opened": _opened,
+    "open_refused": _refused("would not open it"),
+    "decision_signed": _signed,
+    "decision_recorded": _recorded,
+    "decision_refused": _refused("was refused"),
+    "decision_conflict": _refused("came too late"),
+    "reminded": _reminded,
+    "expired": _plain("gave it back: nobody decided in time"),
+    "returned": _refused("gave it back"),
+    "effect_intended": _plain("wrote down exactly what Stripe is sent"),
+    "effect_done": _done,
+    "effect_refused": _refused("stopped before Stripe"),
+    "effect_failed": _refused("could not apply it"),
+}
+_SETTLED: Final = frozenset({"decision_recorded", "decision_conflict", "decision_refused"})
+_BAD: Final = frozenset({"open_refused", "decision_refused", "decision_conflict", "effect_refused", "effect_failed"})
