@@ -1,0 +1,1 @@
+"""The story, the embedded parts it runs on, and the independent checker."""

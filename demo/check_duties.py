@@ -1,0 +1,132 @@
+"""Did the people who decided have the right to, and do their decisions carry what was done?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from demo.check_model import Finding, Row, Scene, Signed
+from demo.check_signed import digest
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The most that a request's signed rows allow to be moved, in minor units of its currency; None for nothing."""
+
+    amount_minor: int | None
+
+
+def check_duties(scene: Scene, signed: Signed, moved: frozenset[str]) -> tuple[dict[str, Allowed], list[Finding]]:
+    """What each request allows, and who decided without the right to.
+
+    Args:
+        scene: What was read.
+        signed: What was verified.
+        moved: Requests that moved money, or say so.
+    """
+    findings: list[Finding] = []
+    allowed: dict[str, Allowed] = {}
+    for approval_id in scene.house.approvals:
+        request = signed.requests.get(approval_id)
+        decisions, found = _able(scene, signed, approval_id)
+        findings += found
+        if request is None:
+            allowed[approval_id] = Allowed(None)
+            continue
+        amount, lacks = _mandate(request, decisions)
+        allowed[approval_id] = Allowed(None if lacks else amount)
+        if approval_id in moved:
+            findings += [Finding(what, approval_id, detail) for what, detail in lacks]
+    return allowed, findings
+
+
+def _able(scene: Scene, signed: Signed, approval_id: str) -> tuple[list[Row], list[Finding]]:
+    """The recorded decisions of people who may decide, and a finding for each of the others."""
+    request = signed.requests.get(approval_id)
+    able: list[Row] = []
+    findings: list[Finding] = []
+    for row in scene.house.recorded(approval_id):
+        body = signed.decisions.get(row["decision_id"])
+        if request is None or body is None:
+            continue  # found already: it is not signed
+        against = list(_against(scene, request, body))
+        findings += [Finding("decision_not_allowed", approval_id, f"{body['decision_id']}: {why}.") for why in against]
+        if not against:
+            able.append(body)
+    return able, findings
+
+
+def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
+    """Everything that speaks against a recorded decision, in words."""
+    who = body["person_id"]
+    if (body["approval_id"], body["round"]) != (request["approval_id"], request["round"]):
+        yield "it is for another request or another round"
+    if body["digest"] != digest(request["change"]):
+        yield "it is bound to another fingerprint"
+    if body["verdict"] == "withdraw":
+        if who != request["requester_id"]:
+            yield f"{who} withdrew what somebody else asked for"
+        return
+    person = scene.house.people.get(who)
+    if person is None or not person["active"]:
+        yield f"{who} does not work here"
+        return
+    if who == request["requester_id"]:
+        yield f"{who} decided on their own request"
+    if request["change"]["customer_id"] in person["related_customers"]:
+        yield f"{who} is related to the customer"
+    yield from _against_seat(request, body, person)
+
+
+def _against_seat(request: Row, body: Row, person: Row) -> Iterator[str]:
+    stages, index = request["path"]["stages"], body["stage"]
+    seats = stages[index]["seats"] if 0 <= index < len(stages) else []
+    seat = next((seat for seat in seats if seat["group"] == body["group"]), None)
+    if seat is None:
+        yield f"{body['group']} was not asked in stage {index}"
+        return
+    if body["group"] not in person["groups"]:
+        yield f"{person['person_id']} is not in the group {body['group']}"
+    if seat["limit_minor"] is None:
+        return
+    most = min(seat["limit_minor"], person["limits"].get(request["change"]["kind"], seat["limit_minor"]))
+    if request["base_minor"] > most:
+        yield f"{request['base_minor']} is above the limit of {most}"
+
+
+def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, str]]]:
+    """The most that may be moved, and what is lacking before anything may."""
+    lacks = [
+        ("effect_despite_refusal", f"{body['person_id']} said {body['verdict']}.")
+        for body in decisions
+        if body["verdict"] != "approve"
+    ]
+    approvals = [body for body in decisions if body["verdict"] == "approve"]
+    counted: list[Row] = []
+    for index, stage in enumerate(request["path"]["stages"]):
+        for seat in stage["seats"]:
+            found = [body for body in approvals if (body["stage"], body["group"]) == (index, seat["group"])]
+            counted += found[: seat["quorum"]]
+            if len(found) < seat["quorum"]:
+                detail = f"Stage {index} lacks a signed approval of {seat['group']} by somebody who may decide."
+                lacks.append(("approval_missing", detail))
+    lacks += _twice(counted)
+    return min([request["change"]["amount"]["minor"], *(body["amount_minor"] for body in counted)]), lacks
+
+
+def _twice(counted: list[Row]) -> list[tuple[str, str]]:
+    people = [body["person_id"] for body in counted]
+    return [
+        ("one_person_twice", f"{person} fills {people.count(person)} seats; two different people were asked.")
+        for person in sorted(set(people))
+        if people.count(person) > 1
+    ]
+
+
+def path_in_words(path: object) -> list[str]:
+    """Each stage's groups in words, such as `Controller and Legal`; `automatic` where nobody is asked."""
+    stages = path.get("stages", []) if isinstance(path, dict) else []
+    return [" and ".join(_seat_in_words(seat) for seat in stage["seats"]) for stage in stages] or ["automatic"]
+
+
+def _seat_in_words(seat: Row) -> str:
+    label = "CFO" if seat["group"] == "cfo" else seat["group"].replace("_", " ").capitalize()
+    return label if seat["quorum"] == 1 else f"{seat['quorum']} of {label}"

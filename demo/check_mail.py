@@ -1,0 +1,53 @@
+"""Did every mail leave at most once, for people of the house alone?"""
+
+import mailbox
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from email.message import Message
+from email.utils import getaddresses
+from pathlib import Path
+
+from demo.check_model import Finding, House, Mail, UnreadableError
+
+
+def read_mails(path: Path) -> list[Mail]:
+    """What arrived in a Maildir.
+
+    Raises:
+        UnreadableError: There is no such mailbox.
+    """
+    try:
+        box = mailbox.Maildir(path, create=False)
+        return [_mail(name, message) for name, message in sorted(box.items())]
+    except (mailbox.Error, OSError) as broken:
+        raise UnreadableError(f"The mailbox cannot be read: {broken!r}") from broken
+
+
+def _mail(name: str, message: Message) -> Mail:
+    said = [str(value) for header in ("To", "Cc", "Bcc", "X-RcptTo") for value in message.get_all(header, [])]
+    recipients = {address.lower() for _, address in getaddresses(said) if address}
+    return Mail(name, str(message.get("X-Plixo-Key", "")).strip(), tuple(sorted(recipients)))
+
+
+def check_mails(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:
+    """Holds the mailbox against the outbox and the directory."""
+    known = {row["email"].lower() for row in house.people.values()}
+    arrived = Counter(mail.key for mail in mails)
+    for key, times in arrived.items():
+        if key and times > 1:
+            yield Finding("double_mail", _about(key), f"{key} arrived {times} times.")
+        if key not in house.outbox:
+            yield Finding("mail_nobody_wrote", _about(key), f"A mail arrived with the key '{key}', never posted.")
+    for mail in mails:
+        for stranger in sorted(set(mail.recipients) - known):
+            yield Finding("mail_to_stranger", _about(mail.key), f"{mail.name} went to {stranger}, who is unknown here.")
+        row = house.outbox.get(mail.key)
+        if row and row["recipient"].lower() not in mail.recipients:
+            yield Finding("mail_misdirected", _about(mail.key), f"{mail.key} was for {row['recipient']}.")
+    for key, row in house.outbox.items():
+        if row["sent_at"] and not arrived[key]:
+            yield Finding("mail_missing", _about(key), f"{key} is said to have left and did not arrive.")
+
+
+def _about(key: str) -> str:
+    return key.partition("/")[0]

@@ -1,0 +1,278 @@
+"""The story of a day in billing, played for real: scenes 1 to 7 of the demo."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from rich.console import Console
+from temporalio.client import Client, WorkflowUpdateFailedError
+
+from demo.actors import Actor, Unexpected
+from demo.browser import Browser
+from demo.letters import letter_about, link_in
+from demo.stack import Stack
+from demo.telling import Teller
+from demo.waiting import until
+from plixo.messages.approvals import Decide
+from workflows.credit import CreditApprovalWorkflow
+
+ROLES: Final = ("billing_admin", "controller", "legal")
+_ENDED: Final = {"executed", "rejected", "withdrawn", "returned", "needs_attention"}
+
+
+@dataclass
+class Story:
+    """Everything the scenes need.
+
+    Attributes:
+        stack: The running parts.
+        teller: Prints what happens.
+        actors: The people, by role.
+        browser: Opens pages as a person would; over HTTP where there is no Chromium.
+        temporal: For the forger, who writes to Temporal directly.
+    """
+
+    stack: Stack
+    teller: Teller
+    actors: Mapping[str, Actor]
+    browser: Browser
+    temporal: Client
+
+    @property
+    def scenes(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """In their order."""
+        return (
+            self.within_authority,
+            self.the_controller_decides,
+            self.the_third_goes_to_the_controller,
+            self.cheating,
+            self.two_must_agree,
+            self.the_answer_is_lost,
+            self.rejected_and_withdrawn,
+        )
+
+    async def within_authority(self) -> None:
+        """Scene 1: nobody is asked."""
+        self.teller.scene("Example Clinics, 180.00 USD, a duplicate charge: within the billing admin's own authority")
+        made = await self._ask("cus_ExampleClinics", "180.00", "duplicate_charge", invoice="in_ExampleClinics0031")
+        ended = await self._until_ended(made)
+        self.teller.say(f"Nobody was asked. Applied in Stripe as {ended['stripe_object']}.")
+
+    async def the_controller_decides(self) -> None:
+        """Scene 2: preview, mail, the page on a phone, decided."""
+        self.teller.scene("Example Logistics, 4,200.00 USD for an outage, on an invoice of 12,600.00 USD")
+        credit = _credit("cus_ExampleLogistics", "4200.00", "service_outage", invoice="in_ExampleLogistics0042")
+        preview = await self.actors["billing_admin"].preview(credit)
+        self.teller.say(f"Preview: {' then '.join(preview['path'])} would decide. {preview['why']}")
+        made = await self._ask_for(credit)
+        approval_id = made["approval_id"]
+        mail = await self._letter(approval_id, "controller")
+        self.teller.say(f"Mail to {mail['To']}: {mail['Subject']}")
+        how = await self.browser.decide(self.actors["controller"], link_in(mail), "approve", "The outage was ours.")
+        self.teller.say(f"The Controller followed the link {how}, read the page, and approved.")
+        ended = await self._until_ended(made)
+        note = await self._stripe(f"/v1/credit_notes/{ended['stripe_object']}")
+        gross, net, tax = note["total"], note["total_excluding_tax"], note["total"] - note["total_excluding_tax"]
+        self.teller.say(
+            f"Credit note {note['id']}: net {_usd(net)}, tax {_usd(tax)}, gross {_usd(gross)} USD; "
+            f"what it is about: {self.stack.console_url}/approvals/{approval_id}",
+        )
+
+    async def the_third_goes_to_the_controller(self) -> None:
+        """Scene 3: each is small; together they are not."""
+        self.teller.scene("Example Studio, three times 450.00 USD: the third would pass 1,000.00 in 30 days")
+        for _ in range(2):
+            made = await self._ask("cus_ExampleStudio", "450.00", "goodwill")
+            await self._until_ended(made)
+            self.teller.say(f"450.00 USD applied in Stripe automatically ({made['approval_id']}).")
+        third = await self._ask("cus_ExampleStudio", "450.00", "goodwill")
+        waiting = await self._until_waiting(third)
+        self.teller.say(f"The third waits for {waiting['waits_for_text']}. {waiting['why']}")
+        await self._approve(third, "controller")
+        await self._until_ended(third)
+        self.teller.say("The Controller approved it.")
+
+    async def cheating(self) -> None:
+        """Scene 4: one's own request, and a decision forged straight into Temporal."""
+        self.teller.scene("Cheating: one's own request, and a forged decision sent straight to Temporal")
+        credit = _credit("cus_ExamplePress", "950.00", "pricing_error")
+        made = await self._ask_for(credit, "controller")
+        await self._until_waiting(made)
+        own = await self.actors["controller"].decide(made["approval_id"], "approve")
+        _must_refuse(own, 403)
+        self.teller.say(f"The Controller on their own request: {own.json()['error']['message']}")
+        said = await self._forge(made["approval_id"])
+        self.teller.say(f"A forged decision, by update and by signal: {said}")
+        trail = [entry["event"] for entry in (await self._show(made))["timeline"]]
+        refused = trail.count("decision_refused")
+        if refused < 3:  # noqa: PLR2004 - their own, the update, the signal
+            raise Unexpected(f"the trail tells of {refused} refusals: {trail}")
+        self.teller.say(f"All {refused} refusals are in the audit trail. The request still waits for Legal: decide it.")
+
+    async def two_must_agree(self) -> None:
+        """Scene 5: Legal and the Controller, two different people."""
+        self.teller.scene("Example Foods, 38,000.00 USD, a contract concession: Legal and the Controller both")
+        invoice = "in_ExampleFoods0061"
+        made = await self._ask("cus_ExampleFoods", "38000.00", "contract_concession", invoice=invoice)
+        await self._until_waiting(made)
+        await self._approve(made, "legal")
+        half = await self._show(made)
+        self.teller.say(f"Legal approved; it is {half['state']} and waits for {half['waits_for_text']}.")
+        await self._approve(made, "controller")
+        ended = await self._until_ended(made)
+        self.teller.say(f"The Controller approved. Applied in Stripe as {ended['stripe_object']}.")
+
+    async def the_answer_is_lost(self) -> None:
+        """Scene 6: Stripe does it, its answer is lost, and the worker dies."""
+        self.teller.scene("Example Press, 2,400.00 USD: Stripe's answer is lost and the worker is killed in the middle")
+        fault = {"method": "POST", "path": "/v1/credit_notes", "nth": 1, "kind": "reset_after"}
+        await self._standin("POST", "/_faults", fault)
+        invoice = "in_ExamplePress0070"
+        made = await self._ask("cus_ExamplePress", "2400.00", "billing_error", invoice=invoice)
+        await self._until_waiting(made)
+        await self._approve(made, "controller")
+        await until("Stripe to have done it", lambda: self._in_ledger(made["approval_id"]), every=0.01)
+        await until("its answer to be missed", lambda: self._answer_missed(made["approval_id"]), every=0.01)
+        pid = self.stack.worker.pid
+        await self.stack.worker.kill()
+        self.teller.say(f"Stripe made the credit note, the answer never came, and worker {pid} was killed (SIGKILL).")
+        await self.stack.restart(self.stack.worker)
+        ended = await self._until_ended(made)
+        found = await self._in_ledger(made["approval_id"])
+        self.teller.say(f"A new worker asked again under the same key: {ended['stripe_object']}, {len(found)} credit.")
+
+    async def rejected_and_withdrawn(self) -> None:
+        """Scene 7: one rejected with a comment, one withdrawn."""
+        self.teller.scene("One rejected with a comment, one withdrawn")
+        invoice = "in_ExampleClinics0031"
+        first = await self._ask("cus_ExampleClinics", "640.00", "cancellation", invoice=invoice)
+        await self._until_waiting(first)
+        said = await self.actors["controller"].decide(first["approval_id"], "reject", "They cancelled after the term.")
+        _must_be(said, "accepted")
+        ended = await self._until_ended(first)
+        self.teller.say(f"{ended['state_text']}: “{ended['decisions'][0]['comment']}”")
+        second = await self._ask("cus_ExampleStudio", "900.00", "plan_change")
+        await self._until_waiting(second)
+        _must_be(await self.actors["billing_admin"].withdraw(second["approval_id"]), "accepted")
+        ended = await self._until_ended(second)
+        self.teller.say(f"{ended['state_text']} by who asked for it.")
+
+    async def _ask(self, customer: str, amount: str, reason: str, *, invoice: str = "") -> dict[str, Any]:
+        return await self._ask_for(_credit(customer, amount, reason, invoice=invoice))
+
+    async def _ask_for(self, credit: Mapping[str, str], role: str = "billing_admin") -> dict[str, Any]:
+        request_id = f"demo-{len(self.teller.scenes) + 1}"
+        made = await self.actors[role].request({**credit, "request_id": request_id})
+        self.teller.asked(made["approval_id"])
+        return made
+
+    async def _approve(self, made: Mapping[str, Any], role: str) -> None:
+        _must_be(await self.actors[role].decide(made["approval_id"], "approve"), "accepted")
+
+    async def _forge(self, approval_id: str) -> str:
+        """Write to Temporal as somebody who got hold of its address would."""
+        handle = self.temporal.get_workflow_handle(f"credit/{approval_id}")
+        forged = Decide(approval_id, "DE-FORGED")
+        try:
+            answer = await handle.execute_update(CreditApprovalWorkflow.decide, forged)
+        except WorkflowUpdateFailedError as refusal:
+            raise Unexpected("the forged update failed instead of being refused") from refusal
+        await handle.signal(CreditApprovalWorkflow.submit_decision, forged)
+        if answer.answer != "refused":
+            raise Unexpected(f"a forged decision was {answer.answer}")
+
+        async def traced() -> bool:
+            events = [entry["event"] for entry in (await self._show({"approval_id": approval_id}))["timeline"]]
+            return events.count("decision_refused") >= 3  # noqa: PLR2004 - their own, the update, the signal
+
+        await until("the trail of the forged signal", traced)
+        return answer.why
+
+    async def _answer_missed(self, approval_id: str) -> bool:
+        """Whether Temporal knows that the first try failed: a worker killed before that costs 15 s of silence more."""
+        found = await self.temporal.get_workflow_handle(f"credit/{approval_id}").describe()
+        tries = found.raw_description.pending_activities
+        return not tries or any(one.HasField("last_failure") for one in tries)
+
+    async def _show(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        return await self.actors["billing_admin"].show(made["approval_id"])
+
+    async def _until_ended(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        async def look() -> dict[str, Any] | None:
+            shown = await self._show(made)
+            return shown if shown["state"] in _ENDED else None
+
+        return await until(f"{made['approval_id']} to end", look)
+
+    async def _until_waiting(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        async def look() -> dict[str, Any] | None:
+            shown = await self._show(made)
+            return shown if shown["state"] == "waiting" else None
+
+        return await until(f"{made['approval_id']} to wait for somebody", look)
+
+    async def _letter(self, approval_id: str, role: str) -> Any:  # noqa: ANN401 - a mail
+        address = f"{role}@plixo.example"
+        mailbox = self.stack.data / "mailbox"
+
+        async def look() -> object | None:
+            return letter_about(mailbox, approval_id, address)
+
+        return await until(f"a mail to {address}", look)
+
+    async def _in_ledger(self, approval_id: str) -> list[dict[str, Any]]:
+        async with httpx.AsyncClient(base_url=self.stack.standin_url) as client:
+            entries = (await client.get("/_ledger")).json()
+        return [entry for entry in entries if (entry.get("metadata") or {}).get("plixo_approval") == approval_id]
+
+    async def _standin(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        async with httpx.AsyncClient(base_url=self.stack.standin_url) as client:
+            (await client.request(method, path, json=dict(body))).raise_for_status()
+
+    async def _stripe(self, path: str) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.stack.standin_url) as client:
+            answer = await client.get(path, headers={"Authorization": "Bearer rk_test_plixo_standin"})
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+
+@asynccontextmanager
+async def open_story(stack: Stack, console: Console) -> AsyncIterator[Story]:
+    """The story, with its people signed in; they leave at the end of the block."""
+    async with AsyncExitStack() as exits:
+        actors = {}
+        for role in ROLES:
+            actors[role] = await Actor.sign_in(stack.console_url, role)
+            exits.push_async_callback(actors[role].close)
+        temporal = await Client.connect(stack.settings.temporal_address)
+        yield Story(stack, Teller(console), actors, Browser.find(), temporal)
+
+
+def _credit(customer: str, amount: str, reason: str, *, invoice: str = "") -> dict[str, str]:
+    note = f"Played by the demo: {reason.replace('_', ' ')}."
+    return {
+        "customer": customer,
+        "amount": amount,
+        "currency": "USD",
+        "reason": reason,
+        "invoice": invoice,
+        "note": note,
+        "memo": "",
+        "request_id": "demo-preview",
+    }
+
+
+def _usd(minor: int) -> str:
+    return f"{minor / 100:,.2f}"
+
+
+def _must_be(answer: httpx.Response, wanted: str) -> None:
+    if answer.status_code >= 400 or answer.json()["answer"] != wanted:  # noqa: PLR2004 - HTTP's own line
+        raise Unexpected(f"a decision was to be {wanted}: {answer.status_code} {answer.text[:300]}")
+
+
+def _must_refuse(answer: httpx.Response, status: int) -> None:
+    if answer.status_code != status:
+        raise Unexpected(f"this was to be refused with {status}: {answer.status_code} {answer.text[:300]}")
