@@ -1,0 +1,370 @@
+"""Every path of a credit, played on the whole house; what each leaves in Temporal is recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+
+from demo.waiting import until
+from plixo.bootstrap import now
+from plixo.domain.approval import State, Verdict
+from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
+from plixo.ports import Ledger, StoredDecision, Transaction
+from plixo.store import decisions
+from starters.credits import Asked
+from starters.decisions import Saying, _sign, send
+from tests.support.house import House
+from workers.main import working
+from workflows.credit import CreditApprovalWorkflow
+
+FORGED: Final = "CR-AAAAAAAAAAAAAAAAAAAAAAAAAA"
+INVOICE: Final = "in_ExampleLogistics0042"
+
+
+@dataclass
+class OwnClock:
+    """What time it is on the staff side and for the activities; a path may put it back or forward."""
+
+    off: timedelta = timedelta(0)
+
+    def __call__(self) -> Any:
+        return now() + self.off
+
+    def back(self, **how_far: float) -> None:
+        self.off = -timedelta(**how_far)
+
+    def right(self) -> None:
+        self.off = timedelta(0)
+
+
+@dataclass
+class Leaving:
+    """The activities' database, which a path may take away.
+
+    Attributes:
+        ledger: The real one.
+        away: Whether it is gone.
+    """
+
+    ledger: Ledger
+    away: bool = False
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        if self.away:
+            raise OSError("the database is away")
+        return self.ledger.begin()
+
+
+@dataclass
+class Play:
+    """What a path is played with; nobody works until it opens `working()`."""
+
+    name: str
+    house: House
+    clock: OwnClock = field(default_factory=OwnClock)
+
+    def __post_init__(self) -> None:
+        self.database = Leaving(self.house.workshop.ledger)
+        acts = replace(self.house.workshop.approvals, clock=self.clock, ledger=self.database)
+        desk = replace(self.house.desk, clock=self.clock)
+        self.house = replace(
+            self.house,
+            staff=replace(self.house.staff, desk=desk),
+            workshop=replace(self.house.workshop, approvals=acts),
+        )
+
+    def working(self) -> AbstractAsyncContextManager[None]:
+        return working(self.house.workshop)
+
+    async def ask(self, amount: str = "4200.00", **fields: str) -> Asked:
+        """The request's id follows from the path's name, so that it is the same in each recording."""
+        return await self.house.ask(amount, **{"request_id": f"replay-{self.name}", **fields})
+
+    async def waiting(self, amount: str = "4200.00", **fields: str) -> Asked:
+        asked = await self.ask(amount, **fields)
+        await self.house.until_waiting(asked)
+        return asked
+
+    async def both(self) -> Asked:
+        return await self.waiting("38000.00", reason="contract_concession", customer="cus_ExampleFoods")
+
+    async def series(self) -> Asked:
+        """With what others ask of this requester's day, the CFO must agree as well."""
+        fields = {"reason": "contract_concession", "customer": "cus_ExampleFoods", "request_id": "replay-before"}
+        await self.house.ask("38000.00", **fields)
+        return await self.waiting("20000.00")
+
+    async def decide(self, asked: Asked, role: str, verdict: str = "approve", answer: str = "accepted") -> None:
+        said = await self.house.decide(asked, role, verdict)
+        assert said.answer == answer, said.why
+
+    async def signed(self, asked: Asked, role: str, verdict: str = "approve") -> StoredDecision:
+        """A decision that is kept while Temporal was not told of it."""
+        desk = self.house.desk
+        record = await self.house.record(asked)
+        saying = Saying(self.house.people[role], Verdict(verdict), "because", desk.clock())
+        async with desk.ledger.begin() as tx:
+            decision_id = await _sign(desk, tx, record, saying)
+        async with desk.ledger.read() as session:
+            stored = await decisions.load(session, decision_id)
+        assert stored is not None
+        return stored
+
+    async def send(self, stored: StoredDecision) -> None:
+        assert await send(self.house.desk.ledger, self.house.desk.temporal, stored.decision, self.clock)
+
+    async def until_event(self, asked: Asked, event: str, times: int = 1) -> None:
+        async def seen() -> bool:
+            return (await self.house.events(asked)).count(event) >= times
+
+        await until(f"{event} {times} times", seen)
+
+    async def ended(self, asked: Asked, state: State) -> str:
+        record = await self.house.until_ended(asked)
+        assert record.approval.state is state, (record.approval.state, record.why)
+        return record.approval.approval_id
+
+
+Playing = Callable[[Play], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way through the workflow.
+
+    Attributes:
+        play: Plays it; the id of the request whose history is recorded.
+        idle: It opens the workers itself.
+    """
+
+    play: Playing
+    idle: bool = False
+
+
+PATHS: Final[dict[str, Path]] = {}
+
+
+def path(play: Playing) -> Playing:
+    PATHS[play.__name__] = Path(play)
+    return play
+
+
+def idle_path(play: Playing) -> Playing:
+    PATHS[play.__name__] = Path(play, idle=True)
+    return play
+
+
+@path
+async def automatic(play: Play) -> str:
+    return await play.ended(await play.ask("180.00", reason="duplicate_charge"), State.EXECUTED)
+
+
+@path
+async def one_approver(play: Play) -> str:
+    asked = await play.waiting(invoice=INVOICE)
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def both_controller_first(play: Play) -> str:
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    await play.decide(asked, "legal")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def both_legal_first(play: Play) -> str:
+    asked = await play.both()
+    await play.decide(asked, "legal")
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def both_half_decided_then_rejected(play: Play) -> str:
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    await play.decide(asked, "legal", "reject")
+    return await play.ended(asked, State.REJECTED)
+
+
+@path
+async def series_controller_then_cfo(play: Play) -> str:
+    asked = await play.series()
+    await play.decide(asked, "controller")
+    await play.until_event(asked, "TIMER_STARTED", 2)
+    await play.decide(asked, "cfo")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def series_reminded_in_the_second_stage(play: Play) -> str:
+    asked = await play.series()
+    play.clock.back(hours=8, seconds=-1.5)  # the CFO is reminded after eight hours
+    await play.decide(asked, "controller")
+    await play.until_event(asked, "TIMER_FIRED")
+    play.clock.right()
+    await play.until_event(asked, "TIMER_STARTED", 3)
+    await play.decide(asked, "cfo")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def rejected(play: Play) -> str:
+    asked = await play.waiting()
+    await play.decide(asked, "controller", "reject")
+    return await play.ended(asked, State.REJECTED)
+
+
+@path
+async def withdrawn(play: Play) -> str:
+    asked = await play.waiting()
+    await play.decide(asked, "billing_admin", "withdraw")
+    return await play.ended(asked, State.WITHDRAWN)
+
+
+@path
+async def reminded_then_decided(play: Play) -> str:
+    play.clock.back(hours=4, seconds=-1.5)  # the Controller is reminded after four hours
+    asked = await play.waiting()
+    await play.until_event(asked, "TIMER_STARTED", 2)
+    play.clock.right()
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def expired(play: Play) -> str:
+    play.clock.back(hours=40, seconds=-5)  # and after forty hours it goes back
+    asked = await play.waiting()
+    await play.until_event(asked, "TIMER_STARTED", 2)
+    play.clock.right()
+    return await play.ended(asked, State.RETURNED)
+
+
+@path
+async def returned_because_facts_changed(play: Play) -> str:
+    asked = await play.waiting(invoice=INVOICE)
+    await play.house.stripe("POST", f"/v1/invoices/{INVOICE}/void")
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.RETURNED)
+
+
+@path
+async def needs_attention(play: Play) -> str:
+    """Stripe goes away right before the write, and meanwhile somebody voids the invoice."""
+    asked = await play.waiting(invoice=INVOICE)
+    await play.house.fault("reset_before")
+    await play.decide(asked, "controller")
+    await play.house.until_state(asked, State.EXECUTING)
+    await play.house.stripe("POST", f"/v1/invoices/{INVOICE}/void")
+    return await play.ended(asked, State.NEEDS_ATTENTION)
+
+
+@path
+async def forged_in_between(play: Play) -> str:
+    """Somebody with access to the namespace sends decisions that nobody signed, and one for another request."""
+    asked = await play.waiting()
+    approval_id = asked.record.approval.approval_id
+    handle = play.house.workflow(asked)
+    forged = Decide(approval_id, "DE-forged")
+    answer = await handle.execute_update(CreditApprovalWorkflow.decide, forged, id="forged-update")
+    assert answer.answer == "refused"
+    await handle.signal(CreditApprovalWorkflow.submit_decision, replace(forged, decision_id="DE-forged-too"))
+    await play.until_event(asked, "MARKER_RECORDED", 2)
+    await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(FORGED, "DE-forged"))
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def decided_by_signal(play: Play) -> str:
+    asked = await play.waiting()
+    await play.send(await play.signed(asked, "controller"))
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def withdrawn_by_signal(play: Play) -> str:
+    asked = await play.waiting()
+    await play.send(await play.signed(asked, "billing_admin", "withdraw"))
+    return await play.ended(asked, State.WITHDRAWN)
+
+
+@path
+async def update_failed_then_sent_again(play: Play) -> str:
+    """The database is away for longer than a recording may take; what is kept is sent again."""
+    asked = await play.waiting()
+    stored = await play.signed(asked, "controller")
+    message = Decide(asked.record.approval.approval_id, stored.decision.decision_id)
+    play.database.away = True
+    with suppress(WorkflowUpdateFailedError):
+        await play.house.workflow(asked).execute_update(CreditApprovalWorkflow.decide, message, id=message.decision_id)
+        raise AssertionError("it was recorded in a database that is away")
+    play.database.away = False
+    await play.send(stored)
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def signal_failed_then_sent_again(play: Play) -> str:
+    """Neither the update nor the signal after it can be recorded: the request waits, and is told once more."""
+    asked = await play.waiting()
+    play.database.away = True
+    await play.decide(asked, "controller", answer="kept")
+    await play.until_event(asked, "MARKER_RECORDED", 2)
+    play.database.away = False
+    async with play.house.desk.ledger.begin() as tx:
+        (stored,) = await tx.decisions(asked.record.approval.approval_id)
+    await play.send(stored)
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def retried_effect(play: Play) -> str:
+    """Stripe did it, and its answer was lost."""
+    asked = await play.waiting(invoice=INVOICE)
+    await play.house.fault("reset_after")
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@idle_path
+async def early_signal_before_any_worker(play: Play) -> str:
+    asked = await play.ask()
+    early = Decide(asked.record.approval.approval_id, "DE-forged")
+    await play.house.workflow(asked).signal(CreditApprovalWorkflow.submit_decision, early)
+    async with play.working():
+        await play.house.until_waiting(asked)
+        await play.decide(asked, "controller")
+        return await play.ended(asked, State.EXECUTED)
+
+
+@idle_path
+async def opened_too_late(play: Play) -> str:
+    """No worker was up for longer than a signature lasts."""
+    play.clock.back(days=8)
+    asked = await play.ask()
+    play.clock.right()
+    async with play.working():
+        return await play.ended(asked, State.RETURNED)
+
+
+@path
+async def forged_start(play: Play) -> str:
+    handle = await play.house.workshop.temporal.start_workflow(
+        CreditApprovalWorkflow.run,
+        CreditRequest(FORGED),
+        id=f"credit/{FORGED}",
+        task_queue=APPROVALS_QUEUE,
+    )
+    with suppress(WorkflowFailureError):
+        await asyncio.wait_for(handle.result(), 10)
+        raise AssertionError("a forged start went through")
+    return FORGED

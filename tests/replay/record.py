@@ -1,0 +1,48 @@
+"""Record histories anew: `python -m tests.replay.record`, or only the paths that are named behind it.
+
+Each path is played on a house of its own: real Temporal, real stand-in, the product's own workers.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.replay.corpus import FINGERPRINTS, HISTORIES, keep
+from tests.replay.paths import PATHS, Play
+from tests.support.databases import database
+from tests.support.house import open_house
+
+
+async def record(name: str) -> None:
+    """Play a path and keep what it leaves in Temporal."""
+    path = PATHS[name]
+    with tempfile.TemporaryDirectory() as temporary, database("sqlite", Path(temporary)) as url:
+        async with open_house(Path(temporary), url, workers=False) as house:
+            play = Play(name, house)
+            if path.idle:
+                approval_id = await path.play(play)
+            else:
+                async with play.working():
+                    approval_id = await path.play(play)
+            handle = house.workshop.temporal.get_workflow_handle(f"credit/{approval_id}")
+            keep(name, await handle.fetch_history())
+
+
+def main(names: list[str]) -> int:
+    """Record the named paths, or all of them and nothing else; 2 when there is no such path."""
+    unknown = [name for name in names if name not in PATHS]
+    if unknown:
+        print(f"no such path: {', '.join(unknown)}; there are {', '.join(PATHS)}")  # noqa: T201 - a program that prints
+        return 2
+    if not names:
+        for old in (FINGERPRINTS, *HISTORIES.glob("*.json")):
+            old.unlink(missing_ok=True)
+    for name in names or PATHS:
+        asyncio.run(record(name))
+        print(f"recorded {name}", flush=True)  # noqa: T201 - the same
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
