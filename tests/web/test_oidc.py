@@ -371,7 +371,11 @@ async def test_a_fresh_sign_in_makes_the_provider_ask_again(console: Console) ->
 
 
 @pytest.mark.asvs("7.5.3")
-@pytest.mark.parametrize("proved", [NOW - 3600, None, True, -1, NOW + 10**6, 10**400])
+@pytest.mark.parametrize(
+    "proved",
+    [NOW - 3600, None, True, -1, NOW + 10**6, 10**400],
+    ids=["an hour ago", "unsaid", "no time", "before 1970", "in the future", "huge"],
+)
 async def test_a_large_decision_waits_until_the_provider_says_that_they_proved_it_just_now(
     console: Console, proved: Any
 ) -> None:
