@@ -14,7 +14,7 @@ def canonical_json(value: object) -> bytes:
         TypeError: It holds something that JSON cannot say exactly, a float among them.
     """
     _refuse_floats(value)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode()
     except UnicodeEncodeError as broken:

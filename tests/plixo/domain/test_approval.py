@@ -316,3 +316,14 @@ def test_racing_messages_leave_one_outcome_and_the_others_get_it_as_their_answer
         if first.state is State.APPROVED and name == "expire":
             continue
         assert conflict(lambda name=name: races[name](first))[1] == f"already_{first.state.value}"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_only_a_waiting_request_waits(state: State) -> None:
+    request = replace(asked(), state=state)
+    if state is State.WAITING:
+        request.check_waiting()
+        return
+    with pytest.raises(Conflict) as caught:
+        request.check_waiting()
+    assert caught.value.code == f"already_{state}"
