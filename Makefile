@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
-.PHONY: demo up test check pictures lock clean
+.PHONY: demo up test check mutants pictures lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/runtime: requirements.lock pyproject.toml
@@ -33,6 +33,9 @@ test: $(VENV)/dev  ## Run the whole suite
 check: $(VENV)/dev  ## Lint, types, import rules, sizes
 	@$(BIN)/python tests/checks/run.py
 
+mutants: $(VENV)/dev  ## Change the rules of plixo/domain in every small way; at most one change in ten may go unnoticed
+	@$(BIN)/python tests/checks/mutants.py
+
 pictures: $(VENV)/dev  ## Remake docs/img from the demo (needs Chromium)
 	@$(BIN)/python -m demo.pictures
 
@@ -41,4 +44,4 @@ lock: $(VENV)/dev  ## Resolve pyproject.toml anew into the two locks
 	$(UV_COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:  ## Remove what was set up; the data folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache mutants .pytest_cache .hypothesis

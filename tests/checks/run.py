@@ -1,4 +1,4 @@
-"""`make check`: lint, format, types, import rules, dependencies, Temporal's rules, sizes, forbidden content."""
+"""`make check`: lint, format, types, layers, dependencies, Temporal's rules, sizes, requirements, what is forbidden."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ CHECKS = {
     "dependencies": [BIN / "deptry", "."],
     "temporal": [BIN / "temporalint", "workflows"],
     "sizes": [sys.executable, "tests/checks/sizes.py"],
+    "requirements": [sys.executable, "tests/checks/asvs.py"],
     "commits": [sys.executable, "tests/checks/commits.py"],
 }
 
