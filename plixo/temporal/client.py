@@ -6,6 +6,7 @@ from temporalio.envconfig import ClientConfig
 from plixo.config import Settings
 from plixo.temporal.codec import Codec
 from plixo.temporal.converter import data_converter
+from plixo.temporal.intake import Intake
 from plixo.temporal.payload_keys import PayloadKeys
 
 
@@ -27,15 +28,16 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     Raises:
         LookupError: Neither names a cluster.
     """
-    converter = data_converter(payload_codec(settings))
+    converter, intake = data_converter(payload_codec(settings)), (Intake(),)
     if settings.temporal_address:
         return await Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
             data_converter=converter,
+            interceptors=intake,
             lazy=lazy,
         )
     profile = ClientConfig.load_client_connect_config()
     if not profile.get("target_host"):
         raise LookupError("No Temporal is named; set PLIXO_TEMPORAL_ADDRESS, or a profile in Temporal's own settings.")
-    return await Client.connect(**profile, data_converter=converter, lazy=lazy)
+    return await Client.connect(**profile, data_converter=converter, interceptors=intake, lazy=lazy)

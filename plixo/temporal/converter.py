@@ -82,9 +82,22 @@ def _message_type(hints: Sequence[type]) -> type[Message] | None:
     return found if hasattr(found, "unreadable") else None
 
 
+class PlainlyStored(DataConverter):
+    """Takes no payload for a claim on storage elsewhere: we have none, and one forged claim would stop a request.
+
+    The SDK looks for such claims before it decodes, and fails the whole workflow task at the first.
+    """
+
+    async def _decode_reference_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def _external_retrieve_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
 def data_converter(codec: Codec) -> DataConverter:
     """What every client and worker of ours speaks: values as JSON, encrypted, and the words of failures with them."""
-    return DataConverter(
+    return PlainlyStored(
         payload_converter_class=Converter,
         payload_codec=codec,
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
