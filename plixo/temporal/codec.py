@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
-from plixo.temporal.payload_keys import PayloadKeys
+from plixo.temporal.payload_keys import Keys
 
 ENCODING: Final = b"binary/encrypted"
 KEY_ID: Final = "encryption-key-id"
@@ -50,7 +50,7 @@ class NotPayloads(ValueError):
 class Codec(PayloadCodec):
     """Encrypts with the current key, decrypts with any."""
 
-    def __init__(self, keys: PayloadKeys) -> None:
+    def __init__(self, keys: Keys) -> None:
         self.keys = keys
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -84,7 +84,7 @@ class Codec(PayloadCodec):
         key_id = payload.metadata.get(KEY_ID, b"").decode(errors="replace")
         key = self.keys.find(key_id)
         if key is None:
-            raise UnknownPayloadKey(f"it was encrypted with the key {key_id[:64]!r}, which is not in {self.keys.path}")
+            raise UnknownPayloadKey(f"it was encrypted with the key {key_id[:64]!r}, which is not in our key file")
         try:
             return Payload.FromString(key.open(payload.data, _about(key_id)))
         except (InvalidTag, ValueError, DecodeError) as altered:

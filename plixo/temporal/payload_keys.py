@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 class PayloadKeyError(Exception):
     """The key file is missing, readable by others, or holds something else; the message says what to do."""
+
+
+class NoPayloadKeys(PayloadKeyError):
+    """There is no key file."""
 
 
 @dataclass(frozen=True)
@@ -76,28 +80,65 @@ class PayloadKey:
         return AESGCM(self.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about)
 
 
+class Keys(Protocol):
+    """What encrypting and decrypting takes."""
+
+    def current(self) -> PayloadKey:
+        """The key that encrypts."""
+        ...
+
+    def find(self, key_id: str) -> PayloadKey | None:
+        """A key by its id; None when there is no such key."""
+        ...
+
+
 @dataclass(frozen=True)
 class KeyRing:
     """What a key file holds.
 
     Attributes:
-        current: The id of the key that encrypts.
+        current_id: The id of the key that encrypts.
         keys: Every key by its id, in the order they were made; all of them decrypt.
     """
 
-    current: str
+    current_id: str
     keys: Mapping[str, PayloadKey]
 
     @classmethod
-    def of(cls, *keys: PayloadKey, current: PayloadKey) -> "KeyRing":
-        """These keys, one of them current."""
-        return cls(current.key_id, {key.key_id: key for key in keys})
+    def of(cls, key: PayloadKey) -> "KeyRing":
+        """This key alone."""
+        return cls(key.key_id, {key.key_id: key})
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """What a key file says.
+
+        Raises:
+            ValueError: It says something else.
+        """
+        try:
+            found = json.loads(text)
+            ring = cls(found["current"], {entry["id"]: _key(entry) for entry in found["keys"]})
+            same = all(key_id == key.key_id for key_id, key in ring.keys.items())
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("these are no payload keys") from error
+        if not same or ring.current_id not in ring.keys:
+            raise ValueError("an id is not its key's, or the current key is missing")
+        return ring
+
+    def current(self) -> PayloadKey:
+        """The key that encrypts."""
+        return self.keys[self.current_id]
+
+    def find(self, key_id: str) -> PayloadKey | None:
+        """A key by its id; None when it is not there."""
+        return self.keys.get(key_id)
 
     @property
     def prepared(self) -> PayloadKey | None:
         """A newer key than the current one, which does not encrypt yet."""
         newest = list(self.keys.values())[-1]
-        return None if newest.key_id == self.current else newest
+        return None if newest.key_id == self.current_id else newest
 
 
 @dataclass
@@ -118,8 +159,7 @@ class PayloadKeys:
         Raises:
             PayloadKeyError: There is no file of keys that can be used.
         """
-        ring = self.ring()
-        return ring.keys[ring.current]
+        return self.ring().current()
 
     def find(self, key_id: str) -> PayloadKey | None:
         """A key by its id; None when the file does not hold it.
@@ -127,7 +167,7 @@ class PayloadKeys:
         Raises:
             PayloadKeyError: There is no file of keys that can be used.
         """
-        return self.ring().keys.get(key_id)
+        return self.ring().find(key_id)
 
     def ring(self) -> KeyRing:
         """All keys; the file is read again once it has changed.
@@ -166,13 +206,13 @@ def load_payload_keys(path: Path) -> KeyRing:
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
             raise PayloadKeyError(f"{path} can be read by others (mode {mode:o}); set it to 600.")
-        return _read(json.loads(path.read_text()))
+        return KeyRing.parse(path.read_text())
     except FileNotFoundError as error:
         advice = "start the console once, or run `plixo keys rotate`, and give every process the same file"
-        raise PayloadKeyError(f"There are no payload keys at {path}; {advice}.") from error
+        raise NoPayloadKeys(f"There are no payload keys at {path}; {advice}.") from error
     except OSError as error:
         raise PayloadKeyError(f"The payload keys at {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise PayloadKeyError(f"{path} holds no payload keys; put back the file as it was.") from error
 
 
@@ -182,12 +222,13 @@ def ensure_payload_keys(path: Path, now: datetime) -> KeyRing:
     Raises:
         PayloadKeyError: It cannot be made or used.
     """
-    if not path.exists():
+    try:
+        return load_payload_keys(path)
+    except NoPayloadKeys:
         with _locked(path):
             if not path.exists():
-                key = PayloadKey.make(now)
-                _write(path, KeyRing.of(key, current=key))
-    return load_payload_keys(path)
+                _write(path, KeyRing.of(PayloadKey.make(now)))
+        return load_payload_keys(path)
 
 
 def rotate_payload_keys(path: Path, now: datetime, *, prepare: bool = False) -> KeyRing:
@@ -203,11 +244,10 @@ def rotate_payload_keys(path: Path, now: datetime, *, prepare: bool = False) -> 
         PayloadKeyError: The file cannot be used or replaced.
     """
     with _locked(path):
-        if not path.exists():
-            key = PayloadKey.make(now)
-            ring = KeyRing.of(key, current=key)
-        else:
+        try:
             ring = _turned(load_payload_keys(path), now, prepare=prepare)
+        except NoPayloadKeys:
+            ring = KeyRing.of(PayloadKey.make(now))
         _write(path, ring)
     return ring
 
@@ -215,15 +255,7 @@ def rotate_payload_keys(path: Path, now: datetime, *, prepare: bool = False) -> 
 def _turned(ring: KeyRing, now: datetime, *, prepare: bool) -> KeyRing:
     newest = ring.prepared or PayloadKey.make(now)
     keys = {**ring.keys, newest.key_id: newest}
-    return KeyRing(ring.current if prepare else newest.key_id, keys)
-
-
-def _read(found: Any) -> KeyRing:  # noqa: ANN401 - parsed JSON
-    keys = [_key(entry) for entry in found["keys"]]
-    ring = KeyRing(found["current"], {key.key_id: key for key in keys})
-    if [entry["id"] for entry in found["keys"]] != list(ring.keys) or ring.current not in ring.keys:
-        raise ValueError("an id is not its key's, or the current key is missing")
-    return ring
+    return KeyRing(ring.current_id if prepare else newest.key_id, keys)
 
 
 def _key(entry: Any) -> PayloadKey:  # noqa: ANN401 - the same
@@ -253,7 +285,7 @@ def _write(path: Path, ring: KeyRing) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"current": ring.current, "keys": [_entry(key) for key in ring.keys.values()]}, file, indent=2)
+        json.dump({"current": ring.current_id, "keys": [_entry(key) for key in ring.keys.values()]}, file, indent=2)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())

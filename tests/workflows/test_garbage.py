@@ -57,7 +57,7 @@ class Junk:
 def junk(codec: Codec) -> list[Junk]:
     ours = codec.seal(PayloadConverter.default.to_payloads([Decide("x", "y")])[0])
     (claim,) = PayloadConverter.default.to_payloads([ExternalStorageReference(driver_name="elsewhere")])
-    claimed = Payload(metadata={**claim.metadata, "temporal.io/external-storage-reference": b"true"}, data=claim.data)
+    claimed = Payload(metadata={**claim.metadata, "__temporal_external_storage_reference": b"true"}, data=claim.data)
     return [
         Junk("nothing", []),
         Junk("null", [None]),
