@@ -136,8 +136,8 @@ class Workshop:
 @asynccontextmanager
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """The workers' side: public keys only, the keys of payloads, and the Stripe key that may write."""
-    load_payload_keys(settings.payload_keys)
     verifier = StaffVerifier(load_public_keys(settings.public_keys))
+    load_payload_keys(settings.payload_keys)
     write_key = settings.stripe_api_key.get_secret_value()
     async with _engine(settings) as engine, _gateway(settings, write_key, read_only=False) as payments:
         ledger = SqlLedger(engine)

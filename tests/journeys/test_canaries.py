@@ -7,7 +7,7 @@ that Temporal keeps, as it keeps it, all logs, and the mails of people who have 
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 import plixo.temporal.client
+from demo import stack
 from demo.actors import Actor
 from demo.letters import letters
+from demo.parts import Part
 from demo.places import Ports, held
-from demo.stack import STANDIN_KEY, Stack, running
+from demo.stack import STANDIN_KEY, Stack, _temporal, running
 from demo.waiting import until
 from plixo.bootstrap import prepare_database
 from plixo.config import ROOT, Settings
@@ -90,6 +92,7 @@ class Day:
     canaries: Canaries
     actors: Mapping[str, Actor]
     temporal: Client
+    metrics: str
 
     async def customer(self) -> tuple[str, str]:
         """A customer and an invoice of theirs, as Stripe has them."""
@@ -166,18 +169,31 @@ def people(canaries: Canaries, file: Path) -> Path:
 
 
 @pytest.fixture
-async def day(tmp_path: Path) -> AsyncIterator[Day]:
+def metrics(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the embedded Temporal server serves its metrics, at a port that is known."""
+    port = Ports.free().console
+
+    def temporal(data: Path, ports: Ports) -> Part:
+        part = _temporal(data, ports)
+        return replace(part, command=[*part.command, "--metrics-port", str(port)])
+
+    monkeypatch.setattr(stack, "_temporal", temporal)
+    return f"http://127.0.0.1:{port}/metrics"
+
+
+@pytest.fixture
+async def day(tmp_path: Path, metrics: str) -> AsyncIterator[Day]:
     data, canaries = tmp_path / "data", Canaries()
-    async with AsyncExitStack() as stack:
-        stack.enter_context(held(data))
+    async with AsyncExitStack() as exits:
+        exits.enter_context(held(data))
         seed = people(canaries, tmp_path / "people.toml")
         await prepare_database(Settings(env="dev", data=data, people_seed=seed))
-        parts = await stack.enter_async_context(running(data, Ports.free()))
+        parts = await exits.enter_async_context(running(data, Ports.free()))
         actors = {}
         for role in ("billing_admin", "controller", "legal"):
             actors[role] = await Actor.sign_in(parts.console_url, role)
-            stack.push_async_callback(actors[role].close)
-        yield Day(parts, canaries, actors, await Client.connect(parts.settings.temporal_address))
+            exits.push_async_callback(actors[role].close)
+        yield Day(parts, canaries, actors, await Client.connect(parts.settings.temporal_address), metrics)
 
 
 @pytest.mark.asvs("11.3.2")
@@ -202,6 +218,9 @@ async def test_no_word_of_people_or_stripe_is_left_where_others_can_read_it(day:
     everywhere |= {log.name: log.read_bytes() for log in (data / "logs").iterdir()}
     assert {"worker.log", "console.log", "temporal.log", "temporal.db"} <= set(everywhere)
     everywhere["the current details"] = details.SerializeToString()
+    async with httpx.AsyncClient() as client:
+        everywhere["the metrics"] = (await client.get(day.metrics)).content
+    assert b"CreditApprovalWorkflow" in everywhere["the metrics"]
     assert {name: canaries.heard(kept) for name, kept in everywhere.items() if canaries.heard(kept)} == {}
 
     await _summaries_are_there_and_encrypted(day, approved)
