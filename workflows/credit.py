@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows import attributes, policies
 
 UNREADABLE: Final = Decide.unreadable()
+UNTOLD: Final = CreditRequest.unreadable()
 
 
 @workflow.defn
@@ -42,7 +43,7 @@ class CreditApprovalWorkflow:
     """
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: CreditRequest = UNTOLD) -> None:
         """Nothing stands until the request is opened."""
         self._approval_id = request.approval_id or approval_of_workflow(workflow.info().workflow_id)
         self._standing = Standing(State.ROUTING.value)
@@ -51,7 +52,7 @@ class CreditApprovalWorkflow:
         self._reminded: set[tuple[int, int]] = set()
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:  # noqa: ARG002 - taken up when the workflow is made
+    async def run(self, request: CreditRequest = UNTOLD) -> CreditOutcome:  # noqa: ARG002 - taken up when the workflow is made
         """Open it, wait for decisions, apply it."""
         await self._open()
         await self._wait_for_decisions()

@@ -13,6 +13,7 @@ from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.worker import Replayer
 
+from demo.preparing import wait_for_temporal
 from demo.waiting import until
 from plixo.bootstrap import now
 from plixo.domain.approval import State
@@ -23,6 +24,7 @@ from plixo.temporal.converter import data_converter
 from plixo.temporal.intake import Intake
 from plixo.temporal.payload_keys import PayloadKey, PayloadKeys
 from tests.support.house import House
+from workers.main import working
 from workflows.credit import CreditApprovalWorkflow
 
 FOREIGN = PayloadKey(bytes(range(32)), now())
@@ -85,7 +87,7 @@ def junk(codec: Codec) -> list[Junk]:
     ]
 
 
-@pytest.mark.asvs("2.3.1")
+@pytest.mark.asvs("16.3.2")
 async def test_no_garbage_blocks_or_fails_a_request_and_each_signal_leaves_its_trace(house: House) -> None:
     asked = await house.ask()
     await house.until_waiting(asked)
@@ -144,15 +146,33 @@ class BothKeys(Codec):
 
 
 async def test_a_start_that_cannot_be_read_ends_and_leaves_its_trace(house: House) -> None:
-    nobody = "CR-AAAAAAAAAAAAAAAAAAAAAAAAAA"
     stranger = await Client.connect(house.stack.settings.temporal_address)
-    handle = await stranger.start_workflow(
-        "CreditApprovalWorkflow", "junk", id=f"credit/{nobody}", task_queue=APPROVALS_QUEUE
+    for number, args in enumerate(([], ["junk"], [None], [{"approval_id": 5}])):
+        nobody = f"CR-{'A' * 25}{'ABCD'[number]}"
+        handle = await stranger.start_workflow(
+            "CreditApprovalWorkflow", args=args, id=f"credit/{nobody}", task_queue=APPROVALS_QUEUE
+        )
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.FAILED
+        assert [line.event for line in await house.trail(nobody)] == ["open_refused"]
+
+
+async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(idle_house: House) -> None:
+    """Its id says which request it is about; there is nothing else in it that could be forged."""
+    house = idle_house
+    await house.stack.temporal.kill()
+    asked = await house.ask()
+    await house.stack.temporal.start()
+    await wait_for_temporal(house.stack.temporal, house.stack.settings.temporal_address)
+    stranger = await Client.connect(house.stack.settings.temporal_address)
+    await stranger.start_workflow(
+        "CreditApprovalWorkflow", "junk", id=house.workflow(asked).id, task_queue=APPROVALS_QUEUE
     )
-    with pytest.raises(WorkflowFailureError):
-        await handle.result()
-    assert (await handle.describe()).status is WorkflowExecutionStatus.FAILED
-    assert [line.event for line in await house.trail(nobody)] == ["open_refused"]
+    async with working(house.workshop):
+        await house.until_waiting(asked)
+        assert (await house.decide(asked, "controller")).answer == "accepted"
+        assert (await house.until_ended(asked)).approval.state is State.EXECUTED
 
 
 async def _replays(house: House, name: str, codec: Codec) -> None:

@@ -22,7 +22,7 @@ async def key_ids(house: House, name: str) -> set[str]:
     return {key_id for key_id in known if b64encode(key_id.encode()).decode() in history}
 
 
-@pytest.mark.asvs("11.2.2")
+@pytest.mark.asvs("11.3.2")
 async def test_a_request_that_waits_while_the_key_is_rotated_is_decided_under_the_new_one(house: House) -> None:
     asked = await house.ask()
     await house.until_waiting(asked)

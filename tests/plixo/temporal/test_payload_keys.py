@@ -101,7 +101,7 @@ def test_of_many_that_rotate_at_once_none_loses_a_key(path: Path) -> None:
     assert set(load_payload_keys(path).keys) == {first, *made}
 
 
-@pytest.mark.asvs("11.2.2")
+@pytest.mark.asvs("11.3.2")
 def test_rotating_makes_a_new_key_current_and_keeps_the_old_ones(path: Path) -> None:
     first = ensure_payload_keys(path, NOW)
 
