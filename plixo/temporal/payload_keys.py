@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -55,7 +56,7 @@ class PayloadKey:
         """A new key."""
         return cls(secrets.token_bytes(KEY_BYTES), now)
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         """The first 16 hexadecimal digits of SHA-256 over the key, which tell nothing about it."""
         return hashlib.sha256(b"plixo payload key" + self.secret).hexdigest()[:16]
@@ -68,7 +69,7 @@ class PayloadKey:
             about: What stands beside it in the clear, and must not be changed either.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self.secret).encrypt(nonce, plain, about)
+        return nonce + self._cipher.encrypt(nonce, plain, about)
 
     def open(self, sealed: bytes, about: bytes) -> bytes:
         """Undo `seal`.
@@ -77,7 +78,11 @@ class PayloadKey:
             InvalidTag: It was not sealed with this key, or something of it was altered.
             ValueError: It is too short to be sealed at all.
         """
-        return AESGCM(self.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about)
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about)
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self.secret)
 
 
 class Keys(Protocol):
