@@ -13,9 +13,10 @@ RUN /opt/plixo/bin/python -m pip install --no-deps --no-build-isolation --editab
     && /opt/plixo/bin/python -m compileall -q /app
 
 FROM python:3.11-slim AS plixo
-# An empty volume takes the owner of the folder it is mounted on, so both key folders are made here.
+# An empty volume takes the owner of the folder it is mounted on, so the key folders are made here.
 RUN useradd --system --uid 10001 --home-dir /var/lib/plixo --shell /usr/sbin/nologin plixo \
-    && install -d -o plixo -g plixo -m 0700 /var/lib/plixo /var/lib/plixo/keys /var/lib/plixo/public
+    && install -d -o plixo -g plixo -m 0700 /var/lib/plixo /var/lib/plixo/keys \
+       /var/lib/plixo/public /var/lib/plixo/payload
 COPY --from=build /opt/plixo /opt/plixo
 COPY --from=build /app /app
 ENV PATH=/opt/plixo/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PLIXO_DATA=/var/lib/plixo

@@ -1,7 +1,8 @@
 """The independent checker: reads what happened where it happened, and says what must not be.
 
 It trusts nothing that the product says of itself. It imports none of the product's code: it has its own reader of the
-tables, of Temporal's histories and of the mailbox, its own canonical JSON, and its own verifier of signatures.
+tables, of Temporal's histories and of the mailbox, its own decoder of what is encrypted there, its own canonical JSON,
+and its own verifier of signatures.
 
     python -m demo.check --database FILE --ledger URL --temporal HOST:PORT --mailbox FOLDER --keys FILE [--json]
 
@@ -27,6 +28,7 @@ from demo.check_effects import check_effects, moved, moves, read_ledger
 from demo.check_histories import check_histories, cost, group_runs, strangers
 from demo.check_mail import check_mails, read_mails
 from demo.check_model import Finding, Report, Scene, Sources, UnreadableError, workflow_id
+from demo.check_payloads import check_payloads, load_payload_keys
 from demo.check_policy import check_policy
 from demo.check_signatures import load_keys
 from demo.check_signed import check_signed
@@ -82,6 +84,7 @@ def judge(scene: Scene) -> Report:
     findings += check_effects(scene, signed, allowed)
     findings += check_audit(scene.house)
     findings += check_histories(scene)
+    findings += check_payloads(scene)
     findings += check_mails(scene.house, scene.mails) if scene.mails is not None else ()
     return Report(not findings, findings, _counts(scene), [_facts(scene, each) for each in scene.house.approvals])
 
@@ -94,7 +97,7 @@ async def _read(sources: Sources, fetch: FetchHistories) -> Scene:
     scene = Scene(
         house=house,
         ledger=ledger,
-        histories=group_runs(histories),
+        histories=group_runs(histories, load_payload_keys(sources.payload_key_file)),
         mails=read_mails(sources.mailbox) if sources.mailbox else None,
         keys=load_keys(sources.public_keys),
     )
@@ -148,9 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--namespace", default="default")
     parser.add_argument("--mailbox", type=Path, help="Maildir; without it mails are not checked")
     parser.add_argument("--keys", required=True, type=Path, help="file of the public signing keys")
+    parser.add_argument("--payload-keys", type=Path, help="file of the payload keys; beside --keys unless given")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
-    sources = Sources(given.database, given.ledger, given.temporal, given.namespace, given.mailbox, given.keys)
+    sources = Sources(
+        given.database, given.ledger, given.temporal, given.namespace, given.mailbox, given.keys, given.payload_keys
+    )
     report = asyncio.run(check(sources))
     if given.json:
         sys.stdout.write(json.dumps(asdict(report), indent=2) + "\n")

@@ -6,9 +6,11 @@ Heartbeats and queries leave no event, so the cost counts neither.
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from demo.check_model import ENDED, Finding, Row, Run, Scene, workflow_id
+from demo.check_payloads import PayloadKeys, is_sealed, open_events
 
 STANDING: Final = frozenset({"accepted", "already_received"})
 """Answers that say that a decision stands."""
@@ -33,8 +35,9 @@ _ONE_ACTION: Final = frozenset(
 )
 
 
-def read_run(events: Sequence[Row]) -> Run:
+def read_run(written: Sequence[Row], payload_keys: PayloadKeys) -> Run:
     """One run, from its history's events in Temporal's own JSON."""
+    events, leaks = open_events(written, payload_keys)
     kinds = [_kind(event) for event in events]
     last = kinds[-1].removeprefix(_CLOSING) if kinds else ""
     closed = last.lower() if last in _CLOSED else ""
@@ -46,6 +49,8 @@ def read_run(events: Sequence[Row]) -> Run:
         outcome=_first(_attributes(events[-1]).get("result")) if closed == "completed" else None,
         answers=tuple(_answers(events)),
         done=tuple(_done(events)),
+        messages=tuple(_messages(written, events)),
+        leaks=tuple(leaks),
     )
 
 
@@ -79,6 +84,19 @@ def _answers(events: Sequence[Row]) -> Iterator[tuple[str, str]]:
             said = _first(about.get("outcome", {}).get("success"))
         if said and "decision_id" in said:
             yield str(said["decision_id"]), str(said.get("answer"))
+
+
+def _messages(written: Sequence[Row], events: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+    """Which decision each message named, whoever sent it, and whether it was encrypted."""
+    for event, opened in zip(written, events, strict=True):
+        kind, about = _kind(opened), _attributes(opened)
+        said = None
+        if kind == "WORKFLOW_EXECUTION_SIGNALED":
+            said = _first(about.get("input"))
+        elif kind == "WORKFLOW_EXECUTION_UPDATE_ACCEPTED":
+            said = _first(about.get("acceptedRequest", {}).get("input", {}).get("args"))
+        if said and "decision_id" in said:
+            yield str(said["decision_id"]), is_sealed(event)
 
 
 def _done(events: Sequence[Row]) -> Iterator[str]:
@@ -182,9 +200,7 @@ def _forged(name: str, runs: Sequence[Run]) -> Iterator[Finding]:
             yield Finding("workflow_of_nobody", "", f"The workflow {name} belongs to no request and came to {MONEY}.")
 
 
-def group_runs(histories: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, list[Run]]:
+def group_runs(histories: Mapping[str, Sequence[Sequence[Row]]], payload_keys: PayloadKeys) -> dict[str, list[Run]]:
     """Runs by workflow, oldest first."""
-    return {
-        name: [read_run(events) for events in sorted(runs, key=lambda events: str(events[0].get("eventTime", "")))]
-        for name, runs in histories.items()
-    }
+    oldest_first = partial(sorted, key=lambda events: str(events[0].get("eventTime", "")))
+    return {name: [read_run(each, payload_keys) for each in oldest_first(runs)] for name, runs in histories.items()}

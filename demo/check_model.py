@@ -29,6 +29,7 @@ class Sources:
         namespace: Its namespace.
         mailbox: The Maildir that every mail ends in; None where mails leave for somewhere else.
         public_keys: The file of the staff side's public keys.
+        payload_keys: The file of keys that Temporal's payloads are encrypted with; beside the public keys unless given.
     """
 
     database_url: str
@@ -37,6 +38,12 @@ class Sources:
     namespace: str
     mailbox: Path | None
     public_keys: Path
+    payload_keys: Path | None = None
+
+    @property
+    def payload_key_file(self) -> Path:
+        """The file of payload keys."""
+        return self.payload_keys or self.public_keys.with_name("payload-keys.json")
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,19 @@ def _by_approval(rows: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
 
 
 @dataclass(frozen=True)
+class Leak:
+    """Something of a history that was not encrypted, or that cannot be read.
+
+    Attributes:
+        what: `payload_in_plain` or `payload_unreadable`.
+        event: The event's number and kind, in words.
+    """
+
+    what: str
+    event: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a workflow.
 
@@ -135,6 +155,8 @@ class Run:
         outcome: What it returned; None unless it completed.
         answers: Each decision that it took up, and what became of it.
         done: Activities that completed.
+        messages: Each decision that a message named, and whether the message was encrypted.
+        leaks: What its history holds in plain, or what cannot be read.
     """
 
     kind: str
@@ -144,6 +166,8 @@ class Run:
     outcome: Row | None = None
     answers: tuple[tuple[str, str], ...] = ()
     done: tuple[str, ...] = ()
+    messages: tuple[tuple[str, bool], ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def _sources(stack: Stack) -> check.Sources:
         namespace="default",
         mailbox=stack.data / "mailbox",
         public_keys=stack.settings.public_keys,
+        payload_keys=stack.settings.payload_keys,
     )
 
 

@@ -11,10 +11,11 @@ from temporalio.service import RPCError
 
 from demo.parts import READY_SECONDS, Part
 from demo.places import CannotStart
-from plixo.bootstrap import prepare_database
+from plixo.bootstrap import now, prepare_database
 from plixo.config import Settings
 from plixo.policy.invalid import PolicyInvalid
 from plixo.signing.keys import KeyFileError, load_or_create_signing_key
+from plixo.temporal.payload_keys import PayloadKeyError, ensure_payload_keys
 from plixo.temporal.setup import RETENTION, set_retention
 
 
@@ -26,8 +27,9 @@ async def prepare(settings: Settings) -> None:
     """
     try:
         load_or_create_signing_key(settings.signing_key, settings.public_keys)
+        ensure_payload_keys(settings.payload_keys, now())
         await prepare_database(settings)
-    except (KeyFileError, PolicyInvalid, SQLAlchemyError, OSError) as problem:
+    except (KeyFileError, PayloadKeyError, PolicyInvalid, SQLAlchemyError, OSError) as problem:
         why = str(problem).partition("\n")[0]
         raise CannotStart(f"{settings.data} cannot be used: {why}; choose another folder with --data.") from problem
 

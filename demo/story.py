@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import RawValue
 
 from demo.actors import Actor, Unexpected
 from demo.browser import Browser
@@ -16,7 +17,6 @@ from demo.stack import Stack
 from demo.telling import Teller
 from demo.waiting import until
 from plixo.messages.approvals import Decide
-from workflows.credit import CreditApprovalWorkflow
 
 ROLES: Final = ("billing_admin", "controller", "legal")
 _ENDED: Final = {"executed", "rejected", "withdrawn", "returned", "needs_attention"}
@@ -31,7 +31,7 @@ class Story:
         teller: Prints what happens.
         actors: The people, by role.
         browser: Opens pages as a person would; over HTTP where there is no Chromium.
-        temporal: For the forger, who writes to Temporal directly.
+        temporal: For the forger, who writes to Temporal directly and has no payload keys.
     """
 
     stack: Stack
@@ -172,23 +172,23 @@ class Story:
         _must_be(await self.actors[role].decide(made["approval_id"], "approve"), "accepted")
 
     async def _forge(self, approval_id: str) -> str:
-        """Write to Temporal as somebody who got hold of its address would."""
+        """Write to Temporal as somebody who got hold of its address would: without our keys, so in plain."""
         handle = self.temporal.get_workflow_handle(f"credit/{approval_id}")
         forged = Decide(approval_id, "DE-FORGED")
         try:
-            answer = await handle.execute_update(CreditApprovalWorkflow.decide, forged)
+            answer = await handle.execute_update("decide", forged, result_type=RawValue)
         except WorkflowUpdateFailedError as refusal:
             raise Unexpected("the forged update failed instead of being refused") from refusal
-        await handle.signal(CreditApprovalWorkflow.submit_decision, forged)
-        if answer.answer != "refused":
-            raise Unexpected(f"a forged decision was {answer.answer}")
+        await handle.signal("submit_decision", forged)
+        if answer.payload.metadata["encoding"] != b"binary/encrypted":
+            raise Unexpected("the forger can read what became of the forged decision")
 
-        async def traced() -> bool:
-            events = [entry["event"] for entry in (await self._show({"approval_id": approval_id}))["timeline"]]
-            return events.count("decision_refused") >= 3  # noqa: PLR2004 - their own, the update, the signal
+        async def traces() -> list[str] | None:
+            timeline = (await self._show({"approval_id": approval_id}))["timeline"]
+            found = [entry["text"].partition(": ")[2] for entry in timeline if entry["event"] == "decision_refused"]
+            return found if len(found) >= 3 else None  # noqa: PLR2004 - their own, the update, the signal
 
-        await until("the trail of the forged signal", traced)
-        return answer.why
+        return (await until("the trail of the forged signal", traces))[-1]
 
     async def _answer_missed(self, approval_id: str) -> bool:
         """Whether Temporal knows that the first try failed: a worker killed before that costs 15 s of silence more."""

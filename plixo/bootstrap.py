@@ -23,7 +23,9 @@ from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.store.migrate import upgrade
 from plixo.stripe.gateway import CALLS_PER_SECOND, StripeGateway
-from plixo.temporal.client import connect
+from plixo.temporal.client import connect, payload_codec
+from plixo.temporal.codec import Codec
+from plixo.temporal.payload_keys import ensure_payload_keys, load_payload_keys
 from starters.desk import Desk
 
 
@@ -74,17 +76,20 @@ class Staff:
         desk: What starters need.
         verifier: Checks what was signed, for the audit pages.
         provider: The identity provider by which staff sign in; None where none is configured.
+        codec: Decrypts Temporal's payloads for those who may see them; None where there is no Temporal.
     """
 
     settings: Settings
     desk: Desk
     verifier: StaffVerifier
     provider: Provider | None = None
+    codec: Codec | None = None
 
 
 @asynccontextmanager
 async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
     """The staff side: the signing key, a read-only Stripe, Temporal."""
+    ensure_payload_keys(settings.payload_keys, now())
     key = load_or_create_signing_key(settings.signing_key, settings.public_keys)
     read_key = settings.stripe_read_key.get_secret_value() or settings.stripe_api_key.get_secret_value()
     async with (
@@ -101,7 +106,8 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
             temporal=await connect(settings, lazy=True),
             clock=now,
         )
-        yield Staff(settings, desk, StaffVerifier(load_public_keys(settings.public_keys)), provider)
+        verifier = StaffVerifier(load_public_keys(settings.public_keys))
+        yield Staff(settings, desk, verifier, provider, payload_codec(settings))
 
 
 @dataclass(frozen=True)
@@ -129,8 +135,9 @@ class Workshop:
 
 @asynccontextmanager
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
-    """The workers' side: public keys only, and the Stripe key that may write."""
+    """The workers' side: public keys only, the keys of payloads, and the Stripe key that may write."""
     verifier = StaffVerifier(load_public_keys(settings.public_keys))
+    load_payload_keys(settings.payload_keys)
     write_key = settings.stripe_api_key.get_secret_value()
     async with _engine(settings) as engine, _gateway(settings, write_key, read_only=False) as payments:
         ledger = SqlLedger(engine)

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     env: Literal["dev", "production"] = "production"
     data: Path = Path("data")
     public_keys_file: str = Field(default="", validation_alias="PLIXO_PUBLIC_KEYS")
+    payload_keys_file: str = Field(default="", validation_alias="PLIXO_PAYLOAD_KEYS")
     base_url: str = "http://127.0.0.1:8321"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     stripe_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="STRIPE_API_KEY")
@@ -87,3 +88,8 @@ class Settings(BaseSettings):
     def public_keys(self) -> Path:
         """The public keys that verify what the staff side signed: beside the private one unless a file is named."""
         return Path(self.public_keys_file) if self.public_keys_file else self.data / "keys" / "signing-public.json"
+
+    @property
+    def payload_keys(self) -> Path:
+        """The keys that Temporal's payloads are encrypted with; console and workers share one file."""
+        return Path(self.payload_keys_file) if self.payload_keys_file else self.data / "keys" / "payload-keys.json"

@@ -25,6 +25,7 @@ from plixo.messages.approvals import Decide, Recorded
 from plixo.ports import AuditEntry, Clock, Record, StoredDecision
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger, SqlTransaction
+from plixo.temporal.codec import PayloadUnreadable
 from starters.desk import Desk
 from starters.workflows import TemporalAway, ensure_started, reaching
 from workflows.credit import CreditApprovalWorkflow
@@ -108,7 +109,7 @@ async def deliver(desk: Desk, record: Record, decision_id: str, verdict: Verdict
         await ensure_started(desk.temporal, record)
         async with reaching(UPDATE_SECONDS + 1):  # the deadline given to the call bounds each of its tries alone
             recorded = await _update(desk.temporal, approval_id, decision_id, verdict)
-    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, TemporalAway) as failure:
+    except _NO_ANSWER as failure:
         log.warning("decision %s got no answer (%s); it is sent as a signal", decision_id, type(failure).__name__)
         return await _from_the_rows(desk, approval_id, decision_id)
     except RPCError as failure:
@@ -164,6 +165,12 @@ async def _from_the_rows(desk: Desk, approval_id: str, decision_id: str) -> Answ
     return Answer(decision_id, _ANSWERS[stored.status], why, await _reread(desk, approval_id))
 
 
+_NO_ANSWER: Final = (
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateFailedError,
+    TemporalAway,
+    PayloadUnreadable,  # a worker has a newer key than we do
+)
 KEPT: Final = "Your decision is signed and kept; it is taken up as soon as the workflow can be reached."
 _ANSWERS: Final = {"submitted": "kept", "recorded": "accepted", "conflict": "conflict", "refused": "refused"}
 

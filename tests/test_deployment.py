@@ -175,14 +175,30 @@ def test_a_worker_can_read_the_public_keys_and_not_change_them(monkeypatch: pyte
     assert mounted("worker", worker.public_keys) == "public-keys"
     assert mounted("worker", worker.signing_key) is None
     assert worker.public_keys == web.public_keys
-    assert SERVICES["worker"]["volumes"] == ["public-keys:/var/lib/plixo/public:ro"]
+    assert "public-keys:/var/lib/plixo/public:ro" in SERVICES["worker"]["volumes"]
 
 
-def test_the_folders_of_both_keys_belong_to_whoever_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.asvs("13.3.1")
+def test_payload_keys_are_the_consoles_and_the_workers_alone_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, web = settings("worker", monkeypatch), settings("web", monkeypatch)
+    assert worker.payload_keys == web.payload_keys
+    assert mounted("web", web.payload_keys) == mounted("worker", worker.payload_keys) == "payload-keys"
+    assert "payload-keys:/var/lib/plixo/payload:ro" in SERVICES["worker"]["volumes"]
+    assert {name for name in SERVICES if "payload-keys" in mounts(name).values()} == {"web", "worker"}
+    assert {name for name in OURS if "PLIXO_PAYLOAD_KEYS" in OURS[name]["environment"]} == {"web", "worker"}
+
+
+def test_nothing_else_is_kept_beside_the_public_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may be given the public keys, and with them the volume."""
+    web = settings("web", monkeypatch)
+    assert len({web.signing_key.parent, web.public_keys.parent, web.payload_keys.parent}) == 3
+
+
+def test_the_folders_of_all_keys_belong_to_whoever_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A volume that is empty takes them over with their owner."""
     made = re.search(r"install -d -o plixo -g plixo -m 0700 (.*)$", stages()["web"], re.MULTILINE)[1].split()
     web = settings("web", monkeypatch)
-    assert {str(web.signing_key.parent), str(web.public_keys.parent)} <= set(made)
+    assert {str(path.parent) for path in (web.signing_key, web.public_keys, web.payload_keys)} <= set(made)
 
 
 def test_the_people_of_a_new_database_are_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A credit, from the request to Stripe."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -9,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.approvals import ApprovalActivities
     from activities.effects import EffectActivities
     from plixo.domain.approval import State
+    from plixo.domain.ids import approval_of_workflow
     from plixo.messages.approvals import (
         STRIPE_QUEUE,
         CreditOutcome,
@@ -22,6 +24,9 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from workflows import attributes, policies
+
+UNREADABLE: Final = Decide.unreadable()
+UNTOLD: Final = CreditRequest.unreadable()
 
 
 @workflow.defn
@@ -38,23 +43,23 @@ class CreditApprovalWorkflow:
     """
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: CreditRequest = UNTOLD) -> None:
         """Nothing stands until the request is opened."""
-        self._approval_id = request.approval_id
+        self._approval_id = request.approval_id or approval_of_workflow(workflow.info().workflow_id)
         self._standing = Standing(State.ROUTING.value)
         self._opened = False
         self._decided: list[Recorded] = []
         self._reminded: set[tuple[int, int]] = set()
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: CreditRequest = UNTOLD) -> CreditOutcome:  # noqa: ARG002 - taken up when the workflow is made
         """Open it, wait for decisions, apply it."""
         await self._open()
         await self._wait_for_decisions()
         executed = await self._apply_in_stripe()
         self._say(f"**{State(executed.state).label}.** {executed.why}")
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return CreditOutcome(request.approval_id, executed.state, executed.stripe_object, executed.why)
+        return CreditOutcome(self._approval_id, executed.state, executed.stripe_object, executed.why)
 
     @workflow.update
     async def decide(self, decision: Decide) -> Recorded:
@@ -181,8 +186,15 @@ class CreditApprovalWorkflow:
         self._take_over(recorded.standing)
         return recorded
 
-    async def _take_up_quietly(self, message: Decide) -> None:
-        """As `_take_up`; a failure is left to the sweeper, since an error here would fail the whole request."""
+    async def _take_up_quietly(self, message: object) -> None:
+        """As `_take_up`; a failure is left to the sweeper, since an error here would fail the whole request.
+
+        Anybody may have sent anything. What could not be read takes the same steps as what could, so that the history
+        replays with a key that was missing when it came; recording refuses it and keeps a trace.
+        """
+        message = message if isinstance(message, Decide) else UNREADABLE
+        if message == UNREADABLE:
+            message = Decide(self._approval_id, UNREADABLE.decision_id)
         if message.approval_id != self._approval_id:
             workflow.logger.warning("a decision for another request was passed over")
             return

@@ -51,3 +51,8 @@ def idempotency_key(approval: str, round_: int) -> str:
 def credit_workflow_id(approval: str) -> str:
     """The workflow that carries a credit."""
     return f"credit/{approval}"
+
+
+def approval_of_workflow(workflow_id: str) -> str:
+    """The approval that a workflow's id names, whatever that is."""
+    return workflow_id.partition("/")[2]

@@ -5,7 +5,7 @@ but what it says is read from the signed rows.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 APPROVALS_QUEUE: Final = "plixo-approvals"
 """Workflows, and the activities that need the database alone."""
@@ -16,9 +16,18 @@ STRIPE_QUEUE: Final = "plixo-stripe"
 
 @dataclass(frozen=True)
 class CreditRequest:
-    """Starts a credit's workflow."""
+    """Starts a credit's workflow.
+
+    Attributes:
+        approval_id: The request; empty where it could not be read, and then the workflow's own id says which.
+    """
 
     approval_id: str
+
+    @classmethod
+    def unreadable(cls) -> Self:
+        """What stands for something that cannot be read."""
+        return cls("")
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,20 @@ class CreditOutcome:
 
 @dataclass(frozen=True)
 class Decide:
-    """Take up a decision that the staff side has signed and stored; a withdrawal is one too."""
+    """Take up a decision that the staff side has signed and stored; a withdrawal is one too.
+
+    Attributes:
+        approval_id: The request; empty where the message could not be read.
+        decision_id: The decision.
+    """
 
     approval_id: str
     decision_id: str
+
+    @classmethod
+    def unreadable(cls) -> Self:
+        """What stands for something that cannot be read: a decision that nobody can have signed."""
+        return cls("", "unreadable")
 
 
 @dataclass(frozen=True)

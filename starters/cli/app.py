@@ -16,6 +16,7 @@ _GROUPS = (
     ("people", "Who works here, and whether a file of people can be used.", PEOPLE),
     ("db", "The database.", MACHINES),
     ("temporal", "The Temporal cluster.", MACHINES),
+    ("keys", "The keys that Temporal's payloads are encrypted with.", MACHINES),
     ("audit", "The audit log: prove it whole, take it with you.", MACHINES),
 )
 _COMMANDS = (

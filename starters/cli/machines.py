@@ -102,6 +102,7 @@ def _serve(process: Callable[["Settings"], Awaitable[None]]) -> None:
         CommandFailed: Something keeps it from starting.
     """
     from plixo.signing.keys import KeyFileError  # noqa: PLC0415 - `plixo --help` stays quick
+    from plixo.temporal.payload_keys import PayloadKeyError  # noqa: PLC0415 - the same
     from starters.cli.database import failures_named  # noqa: PLC0415 - the same
     from web.serve import CannotServe  # noqa: PLC0415 - the same
 
@@ -110,7 +111,7 @@ def _serve(process: Callable[["Settings"], Awaitable[None]]) -> None:
     try:
         with failures_named(settings), temporal_reached(settings):
             asyncio.run(_awaited(process, settings))
-    except (KeyFileError, CannotServe, LookupError) as known:
+    except (KeyFileError, PayloadKeyError, CannotServe, LookupError) as known:
         raise CommandFailed(str(known)) from known
     except ValueError as bad:
         if "Stripe key" not in str(bad):

@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.converter import PayloadConverter
 from temporalio.testing import ActivityEnvironment
 
 from activities.approvals import ApprovalActivities
@@ -39,17 +41,26 @@ from plixo.store import approvals, outbox, people
 from plixo.store.audit import GENESIS, AuditLine
 from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
+from plixo.temporal.codec import Codec
+from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
 from starters.credits import request_credit
 from starters.decisions import Saying, decide
 from starters.desk import Desk
 
 Events = list[dict[str, Any]]
 
+PAYLOAD_KEYS = KeyRing.of(PayloadKey(bytes(range(32)), datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def plain_payloads(value: Any) -> dict[str, Any]:
+    """A value as Temporal's JSON keeps it."""
+    return {"payloads": [MessageToDict(one) for one in PayloadConverter.default.to_payloads([value])]}
+
 
 def payloads(value: Any) -> dict[str, Any]:
-    """A value as Temporal's JSON keeps it."""
-    data = base64.b64encode(json.dumps(value).encode()).decode()
-    return {"payloads": [{"metadata": {"encoding": base64.b64encode(b"json/plain").decode()}, "data": data}]}
+    """A value as Temporal's JSON keeps it when it was encrypted."""
+    sealed = map(Codec(PAYLOAD_KEYS).seal, PayloadConverter.default.to_payloads([value]))
+    return {"payloads": [MessageToDict(one) for one in sealed]}
 
 
 @dataclass
@@ -77,7 +88,7 @@ class History:
         return self.add("WORKFLOW_TASK_COMPLETED")
 
     def start(self, kind: str = "CreditApprovalWorkflow", **attributes: Any) -> None:
-        self.add("WORKFLOW_EXECUTION_STARTED", workflowType={"name": kind}, **attributes)
+        self.add("WORKFLOW_EXECUTION_STARTED", workflowType={"name": kind}, input=payloads({}), **attributes)
         self.task()
 
     def activity(self, name: str, *, attempt: int = 1, ends: str = "COMPLETED") -> None:
@@ -91,7 +102,7 @@ class History:
         self.add("TIMER_STARTED")
 
     def marker(self, answer: dict[str, Any], task: int) -> None:
-        data = payloads({"activity_type": "record_decision", "attempt": 1})
+        data = plain_payloads({"activity_type": "record_decision", "attempt": 1})
         details = {"data": data, "result": payloads(answer)}
         self.add(
             "MARKER_RECORDED",
@@ -100,9 +111,9 @@ class History:
             workflowTaskCompletedEventId=str(task),
         )
 
-    def update(self, recorded: Recorded) -> None:
+    def update(self, message: Decide, recorded: Recorded) -> None:
         task = self.task()
-        self.add("WORKFLOW_EXECUTION_UPDATE_ACCEPTED")
+        self.add("WORKFLOW_EXECUTION_UPDATE_ACCEPTED", acceptedRequest={"input": {"args": payloads(asdict(message))}})
         self.marker(asdict(recorded), task)
         self.add("WORKFLOW_EXECUTION_UPDATE_COMPLETED", outcome={"success": payloads(asdict(recorded))})
 
@@ -198,7 +209,7 @@ class FakeHandle:
 
     async def execute_update(self, _update: object, message: Decide, **_: Any) -> Recorded:
         recorded = await self.activities.record(message)
-        self.history.update(recorded)
+        self.history.update(message, recorded)
         return recorded
 
 
@@ -363,6 +374,7 @@ class Planted:
     async def check(self, *, patience_seconds: float = 0.0) -> Report:
         with served(self.traces.ledger) as url:
             sources = Sources(self.database_url, url, "", "default", self.folder / "mailbox", self.settings.public_keys)
+            assert sources.payload_key_file == self.settings.payload_keys
             return await check(sources, self.fetch_histories, patience_seconds=patience_seconds)
 
     async def found(self) -> set[tuple[str, str]]:
@@ -423,6 +435,8 @@ async def at_work(planted: Planted) -> AsyncIterator[SmallHouse]:
 async def build(folder: Path, database_url: str) -> Planted:
     """A house in which one of everything happened, as it should."""
     planted = Planted(folder, Traces(), {}, database_url)
+    planted.settings.payload_keys.parent.mkdir(parents=True, exist_ok=True)
+    _write(planted.settings.payload_keys, PAYLOAD_KEYS)
     await prepare_database(planted.settings)
     async with at_work(planted) as house:
         planted.ids = await _story(house)

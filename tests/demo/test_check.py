@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,22 @@ from demo.check_histories import read_run
 from plixo.config import ROOT
 from plixo.domain.path import ApprovalPath
 from plixo.policy.published import PublishedPolicy
+from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
 from starters.desk import Desk
-from tests.demo.planted import History, Planted, at_work, build, claims, served
+from tests.demo.planted import (
+    PAYLOAD_KEYS,
+    History,
+    Planted,
+    at_work,
+    build,
+    claims,
+    payloads,
+    plain_payloads,
+    served,
+)
 from tests.support.databases import database
 
+FOREIGN = PayloadKey(bytes(32), datetime(2026, 1, 2, tzinfo=UTC))
 PRODUCT = {"plixo", "starters", "workflows", "activities", "workers", "web", "standin"}
 
 
@@ -641,6 +654,88 @@ class TestHistories:
         history.activity("execute_approval")
         assert await house.found() == {("workflow_of_nobody", "")}
 
+    async def test_something_that_was_written_in_plain_is_found(self, house: Planted) -> None:
+        approved = house.traces.histories[f"credit/{house.ids['approved']}"][0]
+        approved[-1]["workflowExecutionCompletedEventAttributes"]["result"] = plain_payloads({"state": "executed"})
+        waiting = house.traces.histories[f"credit/{house.ids['waiting']}"][0]
+        waiting[0]["userMetadata"] = {"summary": plain_payloads("Credit 800.00 USD, Press")["payloads"][0]}
+
+        assert {("payload_in_plain", "approved"), ("payload_in_plain", "waiting")} <= await house.found()
+
+    async def test_the_words_of_a_failure_in_plain_are_found(self, house: Planted) -> None:
+        failure = {"message": "Press owes nothing", "applicationFailureInfo": {"type": "KeyError"}}
+        house.history(house.ids["waiting"]).add("ACTIVITY_TASK_FAILED", failure={"cause": failure})
+
+        assert await house.found() == {("payload_in_plain", "waiting")}
+
+    async def test_the_words_of_a_failure_that_were_encrypted_are_no_finding(self, house: Planted) -> None:
+        words = payloads({"message": "Press owes nothing", "stack_trace": ""})["payloads"][0]
+        failure = {"message": "Encoded failure", "encodedAttributes": words, "applicationFailureInfo": {}}
+        house.history(house.ids["waiting"]).add("ACTIVITY_TASK_FAILED", failure=failure)
+
+        assert await house.found() == set()
+
+    @pytest.mark.parametrize("how", ["altered", "unknown key", "too short", "another key's id"])
+    async def test_something_that_cannot_be_decrypted_is_found(self, house: Planted, how: str) -> None:
+        payload = house.traces.histories[f"credit/{house.ids['waiting']}"][0][0][
+            "workflowExecutionStartedEventAttributes"
+        ]["input"]["payloads"][0]
+        data = bytearray(base64.b64decode(payload["data"]))
+        if how == "altered":
+            data[20] ^= 1
+        elif how == "too short":
+            del data[5:]
+        else:
+            named = b"0" * 16 if how == "unknown key" else FOREIGN.key_id.encode()
+            payload["metadata"]["encryption-key-id"] = base64.b64encode(named).decode()
+            rotated = KeyRing(PAYLOAD_KEYS.current_id, {**PAYLOAD_KEYS.keys, FOREIGN.key_id: FOREIGN})
+            _write(house.settings.payload_keys, rotated)
+        payload["data"] = base64.b64encode(data).decode()
+
+        assert await house.found() == {("payload_unreadable", "waiting")}
+
+    async def test_histories_without_their_keys_are_not_all_well(self, house: Planted) -> None:
+        house.settings.payload_keys.unlink()
+
+        assert await house.found() == {("source_unreadable", "")}
+
+    async def test_messages_in_plain_or_unreadable_are_anybodys_and_no_finding(self, house: Planted) -> None:
+        history = house.history(house.ids["waiting"])
+        for sent in (plain_payloads({"decision_id": "DE-X"}), {"payloads": [{}]}, plain_payloads(None)):
+            history.add("WORKFLOW_EXECUTION_SIGNALED", signalName="submit_decision", input=sent)
+        history.add("WORKFLOW_EXECUTION_SIGNALED", signalName="submit_decision")
+
+        assert await house.found() == set()
+
+    async def test_a_decision_that_was_taken_up_from_a_plain_message_is_found(self, house: Planted) -> None:
+        (accepted,) = [
+            event["workflowExecutionUpdateAcceptedEventAttributes"]
+            for event in house.traces.histories[f"credit/{house.ids['approved']}"][0]
+            if event["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED"
+        ]
+        message = {
+            "approval_id": "",
+            "decision_id": house.one("select decision_id from decisions where approval_id = ?", house.ids["approved"]),
+        }
+        accepted["acceptedRequest"]["input"]["args"] = plain_payloads(message)
+        assert await house.found() == {("decision_in_plain", "approved")}
+
+        house.history(house.ids["approved"]).events.insert(
+            1,
+            {
+                "eventId": "99",
+                "eventType": "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",
+                "workflowExecutionSignaledEventAttributes": {"input": payloads(message)},
+            },
+        )
+        assert await house.found() == set()
+
+    async def test_a_start_in_plain_is_the_forgers_own(self, house: Planted) -> None:
+        start = house.traces.histories["credit/CR-FORGED"][0][0]
+        start["workflowExecutionStartedEventAttributes"]["input"] = plain_payloads({"approval_id": "CR-FORGED"})
+
+        assert await house.found() == set()
+
     async def test_what_is_still_under_way_gets_a_moment(self, house: Planted) -> None:
         events = house.traces.histories[f"credit/{house.ids['approved']}"][0]
         last = events.pop()
@@ -670,7 +765,7 @@ class TestCost:
         history.start()
         history.activity("execute_approval", attempt=4)
 
-        assert read_run(history.events).actions == 1 + 4
+        assert read_run(history.events, {}).actions == 1 + 4
 
     def test_local_activities_of_one_task_are_one_action_together(self) -> None:
         history = History()
@@ -679,14 +774,14 @@ class TestCost:
         for task in (first, first, history.task()):
             history.marker({"decision_id": "DE-X", "answer": "conflict"}, task)
 
-        assert read_run(history.events).actions == 1 + 2
+        assert read_run(history.events, {}).actions == 1 + 2
 
     def test_other_markers_cost_nothing(self) -> None:
         history = History()
         history.start()
         history.add("MARKER_RECORDED", markerName="core_patch")
 
-        assert read_run(history.events).actions == 1
+        assert read_run(history.events, {}).actions == 1
 
     def test_continuing_as_new_is_one_action_and_the_new_runs_start_none(self) -> None:
         before, after = History(), History()
@@ -694,7 +789,7 @@ class TestCost:
         before.add("WORKFLOW_EXECUTION_CONTINUED_AS_NEW")
         after.start(continuedExecutionRunId="a-run")
 
-        assert read_run(before.events).actions + read_run(after.events).actions == 1 + 1
+        assert read_run(before.events, {}).actions + read_run(after.events, {}).actions == 1 + 1
 
     def test_signals_timers_and_search_attributes_are_one_action_each(self) -> None:
         history = History()
@@ -703,7 +798,7 @@ class TestCost:
         history.add("WORKFLOW_EXECUTION_SIGNALED")
         history.add("TIMER_CANCELED")
 
-        assert read_run(history.events).actions == 1 + 3
+        assert read_run(history.events, {}).actions == 1 + 3
 
 
 class TestMails:

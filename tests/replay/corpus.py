@@ -1,27 +1,34 @@
 """The recorded histories: how they are kept, read, and told in a few lines each.
 
-A file is what `WorkflowHistory.to_json` writes, so that any Temporal tool replays it; only what names the machine it
-was recorded on, and what differs with each recording for no reason, is evened out.
+A file is what `WorkflowHistory.to_json` writes, encrypted as histories are, with a key that was made for nothing else
+and lies beside them; only what names the machine it was recorded on, and what differs with each recording for no
+reason, is evened out.
 """
 
-import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf.json_format import MessageToDict, ParseDict
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
+from temporalio.converter import PayloadConverter
+
+from plixo.temporal.codec import Codec
+from plixo.temporal.payload_keys import KeyRing
 
 HERE: Final = Path(__file__).parent
 HISTORIES: Final = HERE / "histories"
 FINGERPRINTS: Final = HERE / "fingerprints.json"
 """Per path what its workflow asked for and was told, in order."""
 
+KEYS: Final = HERE / "payload-keys.json"
+CODEC: Final = Codec(KeyRing.parse(KEYS.read_text()))
+
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_DATA: Final = re.compile(r'"data": "([^"]*)"')
 _EVENED: Final = {"identity": "recorder", "buildId": "recorded", "binaryChecksum": "recorded"}
 _DROPPED: Final = frozenset({"taskId", "stackTrace"})
 
@@ -60,9 +67,21 @@ def normalised(history: WorkflowHistory) -> str:
     return _UUID.sub(lambda found: met.setdefault(found[0], f"00000000-0000-4000-8000-{len(met) + 1:012d}"), plain)
 
 
-def payloads(text: str) -> list[str]:
+def payloads(text: str) -> Iterator[str]:
     """What a history carries, in the clear, wherever in it."""
-    return [base64.b64decode(data).decode() for data in _DATA.findall(text)]
+    for payload in _payloads(json.loads(text)):
+        yield CODEC.open(ParseDict(payload, Payload())).data.decode()
+
+
+def around(text: str) -> str:
+    """A history without what it carries."""
+    return re.sub(r'"data": "[^"]*"', '"data": ""', text)
+
+
+def encodings(text: str) -> Iterator[str]:
+    """How each payload of a history is encoded."""
+    for payload in _payloads(json.loads(text)):
+        yield ParseDict(payload, Payload()).metadata["encoding"].decode()
 
 
 def fingerprint(history: WorkflowHistory) -> list[str]:
@@ -70,12 +89,42 @@ def fingerprint(history: WorkflowHistory) -> list[str]:
 
     Workflow tasks are left out: how many there are is the server's and the moment's business.
     """
-    by_id = {event.event_id: event for event in history.events}
-    lines = (_LINES[kind](event, by_id) for event in history.events if (kind := _kind(event)) in _LINES)
-    strange = {_kind(event) for event in history.events} - set(_LINES) - _PASSED_OVER
+    clear = WorkflowHistory.from_json(history.workflow_id, _opened(json.loads(history.to_json())))
+    by_id = {event.event_id: event for event in clear.events}
+    lines = (_LINES[kind](event, by_id) for event in clear.events if (kind := _kind(event)) in _LINES)
+    strange = {_kind(event) for event in clear.events} - set(_LINES) - _PASSED_OVER
     if strange:
         raise ValueError(f"a fingerprint cannot tell of {', '.join(sorted(strange))} yet")
     return list(lines)
+
+
+def _is_payload(found: Any) -> bool:
+    return isinstance(found, dict) and "encoding" in found.get("metadata", {})
+
+
+def _payloads(found: Any) -> Iterator[Any]:
+    if _is_payload(found):
+        yield found
+    elif isinstance(found, dict | list):
+        for one in found.values() if isinstance(found, dict) else found:
+            yield from _payloads(one)
+
+
+def _opened(found: Any) -> Any:
+    if _is_payload(found):
+        return MessageToDict(CODEC.open(ParseDict(found, Payload())))
+    if isinstance(found, list):
+        return [_opened(one) for one in found]
+    return {key: _opened(value) for key, value in found.items()} if isinstance(found, dict) else found
+
+
+def _without_stack(found: Any) -> Any:
+    """A failure's words, without the places in our files that they came from."""
+    (said,) = PayloadConverter.default.from_payloads([CODEC.open(ParseDict(found, Payload()))])
+    if not said["stack_trace"]:
+        return found
+    (evened,) = PayloadConverter.default.to_payloads([said | {"stack_trace": ""}])
+    return MessageToDict(CODEC.seal(evened))
 
 
 def _even(found: Any) -> Any:
@@ -84,6 +133,8 @@ def _even(found: Any) -> Any:
         return sorted(evened) if all(isinstance(one, int) for one in evened) else evened  # flags come in any order
     if not isinstance(found, dict):
         return found
+    if "encodedAttributes" in found:
+        found = found | {"encodedAttributes": _without_stack(found["encodedAttributes"])}
     if found.get("kind") == "TASK_QUEUE_KIND_STICKY":
         found = found | {"name": "sticky"}
     return {key: _EVENED.get(key, _even(value)) for key, value in found.items() if key not in _DROPPED}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
 from demo.waiting import until
 from plixo.bootstrap import now
@@ -279,6 +279,19 @@ async def forged_in_between(play: Play) -> str:
     await handle.signal(CreditApprovalWorkflow.submit_decision, replace(forged, decision_id="DE-forged-too"))
     await play.until_event(asked, "MARKER_RECORDED", 2)
     await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(FORGED, "DE-forged"))
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def unreadable_in_between(play: Play) -> str:
+    """Somebody with access to the namespace, and without our keys, sends what is no message at all."""
+    asked = await play.waiting()
+    stranger = await Client.connect(play.house.stack.settings.temporal_address)
+    handle = stranger.get_workflow_handle(play.house.workflow(asked).id)
+    await handle.signal("submit_decision", "approve it")
+    await handle.signal("submit_withdrawal", args=[1, 2])
+    await play.until_event(asked, "MARKER_RECORDED", 2)
     await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.replay.corpus import FINGERPRINTS, HISTORIES, keep
+from tests.replay.corpus import FINGERPRINTS, HISTORIES, KEYS, keep
 from tests.replay.paths import PATHS, Play
 from tests.support.databases import database
 from tests.support.house import open_house
@@ -18,6 +18,10 @@ async def record(name: str) -> None:
     """Play a path and keep what it leaves in Temporal."""
     path = PATHS[name]
     with tempfile.TemporaryDirectory() as temporary, database("sqlite", Path(temporary)) as url:
+        own = Path(temporary) / "keys" / KEYS.name
+        own.parent.mkdir()
+        own.touch(0o600)
+        own.write_text(KEYS.read_text())
         async with open_house(Path(temporary), url, workers=False) as house:
             play = Play(name, house)
             if path.idle:

@@ -199,6 +199,8 @@ def test_a_temporal_that_is_away_keeps_the_worker_from_starting(plixo: Plixo, mo
     load_or_create_signing_key(keys / "signing-private.json", keys / "signing-public.json")
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_key")
     monkeypatch.setenv("PLIXO_TEMPORAL_ADDRESS", "127.0.0.1:9")
+    assert "There are no payload keys at" in one_line(plixo("worker"), 1)
+    assert plixo("keys", "rotate").code == 0
     assert "Temporal does not answer at 127.0.0.1:9; start it" in one_line(plixo("worker"), 1)
 
 
