@@ -4,6 +4,7 @@ Loading what this needs takes a second, so it is imported only when the slow par
 """
 
 import asyncio
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
@@ -17,6 +18,11 @@ from plixo.policy.invalid import PolicyInvalid
 from plixo.signing.keys import KeyFileError, load_or_create_signing_key
 from plixo.temporal.payload_keys import PayloadKeyError, ensure_payload_keys
 from plixo.temporal.setup import RETENTION, set_retention
+from starters.schedules import reconcile
+from workflows.schedules import schedules
+
+CHECKPOINT_HOURS: Final = 24
+"""How often the embedded stack asks for a checkpoint."""
 
 
 async def prepare(settings: Settings) -> None:
@@ -35,7 +41,7 @@ async def prepare(settings: Settings) -> None:
 
 
 async def wait_for_temporal(server: Part, address: str) -> None:
-    """Wait for the server, then have it keep what has ended for a year; its own default is a day.
+    """Wait for the server, have it keep what has ended for a year (its own default is a day), and make the schedules.
 
     Raises:
         CannotStart: It ended, or is not ready in time.
@@ -45,7 +51,9 @@ async def wait_for_temporal(server: Part, address: str) -> None:
             while True:
                 server.check_alive()
                 try:
-                    await set_retention(await Client.connect(address), RETENTION)
+                    client = await Client.connect(address)
+                    await set_retention(client, RETENTION)
+                    await reconcile(client, schedules(checkpoint_hours=CHECKPOINT_HOURS))
                 except (RPCError, RuntimeError):
                     await asyncio.sleep(0.1)
                 else:

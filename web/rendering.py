@@ -27,6 +27,11 @@ _ENVIRONMENT.filters["of_minor"] = words.of_minor
 _ENVIRONMENT.globals.update({"standing": words.standing, "sentence": words.sentence, "target_words": words.target})
 
 
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """A template's text, with nothing but what it is given."""
+    return _ENVIRONMENT.get_template(template).render(context)
+
+
 def page(visit: Visit, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A page for somebody who is signed in, with their menu and in their time zone.
 
