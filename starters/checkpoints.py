@@ -18,7 +18,7 @@ from plixo.store.ledger import SqlLedger
 LEASE: Final = timedelta(minutes=10)
 """How long a console may take to make one; one that died lets go of it then."""
 
-GAP: Final = timedelta(minutes=1)
+GAP: Final = timedelta(seconds=20)
 """How soon after a checkpoint a wish may bring the next one."""
 
 MOST_FINDINGS: Final = 20

@@ -10,7 +10,7 @@ from plixo.bootstrap import Staff, open_checkpoint_desk
 from plixo.loops import until_stopped
 from starters.checkpoints import meet_wishes
 
-PAUSE_SECONDS: Final = 5.0
+PAUSE_SECONDS: Final = 2.0
 """How long to rest between two looks for wishes."""
 
 

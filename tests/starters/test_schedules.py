@@ -1,4 +1,4 @@
-"""Schedules on a real server: made once, changed when the declaration changed, left paused when somebody paused them."""
+"""Schedules on a real server: made once, changed when their declaration changed, left paused by whoever paused them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
