@@ -117,6 +117,7 @@ def story_html(
         now: When it is written.
         scope: Which requests these are, in words.
     """
+    blocks = sorted(blocks, key=lambda block: [line["at"] for line in block["chain"][:1]])
     stories = [_story(block, people, verifier) for block in blocks]
     checked = Checked()
     for block, told in zip(blocks, stories, strict=True):

@@ -1,6 +1,7 @@
 """Pages: templates filled with what the view worked out. Nothing here decides anything."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,6 +21,7 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters["exact"] = words.exact
+_ENVIRONMENT.filters["moment"] = datetime.fromisoformat
 _ENVIRONMENT.filters["stamp"] = words.stamp
 _ENVIRONMENT.filters["relative"] = words.relative
 _ENVIRONMENT.filters["figure"] = words.figure
