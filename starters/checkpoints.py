@@ -54,14 +54,11 @@ class CheckpointDesk:
 class _Reading:
     """What was read of the log, held against the checkpoint before."""
 
+    number: int
     before: Held | None
     against: Against
     checked: Checked = field(default_factory=Checked)
     heads: list[Head] = field(default_factory=list)
-
-    @classmethod
-    def after(cls, before: Held | None) -> "_Reading":
-        return cls(before, Against([before] if before else []))
 
     def take(self, block: Block, verifier: Verifier) -> None:
         name, hashes = str(block["approval_id"]), hashes_of(block)
@@ -84,7 +81,9 @@ async def make_checkpoint(desk: CheckpointDesk, *, anew: str = "") -> Held:
         OSError: The folder cannot be written.
     """
     last = await _last(desk)
-    reading = _Reading.after(None if anew else _before(desk, last))
+    number = max([last.number if last else 0, *desk.folder.numbers()[:1]]) + 1
+    before = None if anew else _before(desk, last)
+    reading = _Reading(number, before, Against([before] if before else []))
     async with desk.ledger.read() as session:
         async for block in audit_export.blocks(session, await audit_export.known_ids(session)):
             reading.take(block, desk.verifier)
@@ -150,7 +149,7 @@ def _before(desk: CheckpointDesk, last: checkpoints.Kept | None) -> Held | None:
 async def _sign(desk: CheckpointDesk, last: checkpoints.Kept | None, reading: _Reading, anew: str) -> Held:
     now = desk.clock()
     checkpoint = Checkpoint(
-        number=max([last.number if last else 0, *desk.folder.numbers()[:1]]) + 1,
+        number=reading.number,
         at=now.astimezone(UTC).isoformat(timespec="milliseconds"),
         root=merkle_root(reading.heads),
         requests=len(reading.heads),
@@ -164,10 +163,16 @@ async def _sign(desk: CheckpointDesk, last: checkpoints.Kept | None, reading: _R
     desk.folder.prepare(to_document(checkpoint, signed, reading.heads))
     try:
         async with desk.ledger.begin() as tx:
+            if await checkpoints.newest(tx.session) != ([last] if last else []):
+                raise _raced()
             await checkpoints.insert(tx.session, checkpoint, signed)
             await checkpoints.meet(tx.session, checkpoint.number)
-    except IntegrityError as raced:
+    except (CannotCheckpoint, IntegrityError) as raced:
         desk.folder.drop(checkpoint.number, signed)
-        raise CannotCheckpoint("Another checkpoint was made in the same moment; that one holds.") from raced
+        raise _raced() from raced
     desk.folder.finish(checkpoint.number, signed)
     return Held(checkpoint, signed, {head.approval_id: head for head in reading.heads})
+
+
+def _raced() -> CannotCheckpoint:
+    return CannotCheckpoint("Another checkpoint was made in the same moment; that one holds.")

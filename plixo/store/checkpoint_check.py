@@ -57,7 +57,7 @@ class Shelf:
 
 
 def shelf(folder: CheckpointFolder, rows: Sequence[Kept], verifier: Verifier) -> Shelf:
-    """The newest checkpoints, as far back as each was compared with the one before it.
+    """The newest checkpoints, as far back as nobody began anew.
 
     Args:
         folder: Where their files are.
@@ -75,7 +75,7 @@ def shelf(folder: CheckpointFolder, rows: Sequence[Kept], verifier: Verifier) ->
             continue
         findings += _strange(folder, found, known, held)
         held.append(found)
-        if not found.checkpoint.compared_with:
+        if found.checkpoint.anew:
             break
     notes = [note for one in held for note in notes_on(one)]
     return Shelf(tuple(held), tuple(findings), tuple(notes) if held else (NONE_KEPT, *notes))
