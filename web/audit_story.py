@@ -17,13 +17,12 @@ from plixo.domain.people import Person
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Verifier
 from plixo.store.audit import AuditLine
-from plixo.store.audit_file import Block, Checked, check_block, unsigned
+from plixo.store.audit_file import UNREADABLE, Block, Checked, check_block, unsigned
 from web.console.timeline import Step, step
 from web.console.words import Standing, look, on_target
 from web.rendering import rendered
 
 SHEETS: Final = (ROOT / "web" / "static" / "tokens.css", ROOT / "templates" / "audit" / "story.css")
-NOBODY: Final = Standing("Nobody asked for it", "▲", "bad")
 KINDS: Final = {
     EffectKind.CREDIT_NOTE: "a credit note",
     EffectKind.BALANCE_TRANSACTION: "a credit to the customer's balance",
@@ -133,13 +132,17 @@ def _story(block: Block, people: Mapping[str, Person], verifier: Verifier) -> St
     asked = _asked(block, people, verifier) if block["request"] else None
     return Story(
         approval_id=block["approval_id"],
-        standing=look(State(block["state"])) if block["request"] else NOBODY,
+        standing=look(State(block["state"])) if block["request"] else _without(block["state"]),
         asked=asked,
         said=[_said(row, asked, people, verifier) for row in block["decisions"]] if asked else [],
         effect=_effect(block["effect"]) if block["effect"] else None,
         entries=[Entry(line.seq, step(line, people), line.prev, line.hash) for line in lines],
         finding=check_block(block, verifier) or "",
     )
+
+
+def _without(state: str) -> Standing:
+    return Standing("Cannot be read" if state == UNREADABLE else "Nobody asked for it", "▲", "bad")
 
 
 def _asked(block: Block, people: Mapping[str, Person], verifier: Verifier) -> Asked | None:

@@ -12,7 +12,7 @@ from plixo.domain.ids import effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions
-from plixo.store.audit_file import Block
+from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
 
 
@@ -25,10 +25,14 @@ async def known_ids(session: AsyncSession) -> Sequence[str]:
 async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Block]:
     """What an auditor needs of each request; ids that nothing is known of are passed over."""
     for approval_id in ids:
-        record = await approvals.load(session, approval_id, lock=False)
         chain = await audit.lines(session, approval_id)
-        if record or chain:
+        try:
+            record = await approvals.load(session, approval_id, lock=False)
             made = await decisions.of_approval(session, approval_id)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            yield {**_block(approval_id, None, chain, (), None), "state": UNREADABLE}
+            continue
+        if record or chain:
             yield _block(approval_id, record, chain, made, await session.get(EffectRow, effect_id(approval_id)))
 
 

@@ -24,6 +24,9 @@ SEAL_KIND: Final = "audit"
 Block = Mapping[str, Any]
 """One request in the file: its chain, its signed request, its signed decisions, and the rows beside them."""
 
+UNREADABLE: Final = "unreadable"
+"""The state of a request whose rows were changed until they are no request any more."""
+
 _FIELDS: Final = frozenset(field.name for field in fields(AuditLine))
 _ENDS_IN: Final = {
     "requested": State.ROUTING,
@@ -162,6 +165,8 @@ def check_block(block: Block, verifier: Verifier) -> str | None:
 def _problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
     chain = [_line(name, place, plain) for place, plain in enumerate(block["chain"], start=1)]
     yield from _chain_problems(name, chain)
+    if block["state"] == UNREADABLE:
+        yield f"{name}: its rows were changed until they cannot be read"
     if block["request"] is None:
         yield from _orphan_problems(name, chain)
         return

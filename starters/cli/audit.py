@@ -151,7 +151,8 @@ def _write(path: Path, text: str) -> None:
 
 def _story(block: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
     rows = [(str(entry["seq"]), when(entry["at"]), _step(entry, names)) for entry in block["chain"]]
-    state = State(block["state"]).label if block["request"] else "nobody asked for it"
+    nobody = "cannot be read" if block["state"] == "unreadable" else "nobody asked for it"
+    state = State(block["state"]).label if block["request"] else nobody
     told = table([">#", "When!", "What happened"], rows, empty="Nothing is kept of it.")
     return pages(heading(f"{block['approval_id']}: {state}"), told, line(""))
 
