@@ -92,6 +92,7 @@ def test_the_audit_file_was_verified_offline_against_the_checkpoint(played: Play
     assert proved["keys"]["from"].startswith(tempfile.gettempdir())
     assert proved["source"] == str(played.data / "audit.json")
     assert "Every chain is unbroken and every signature holds" in (played.data / "audit.html").read_text()
+    assert (played.data / "keys" / "audit-private.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_the_folder_held_is_kept(played: Played) -> None:
