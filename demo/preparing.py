@@ -4,7 +4,6 @@ Loading what this needs takes a second, so it is imported only when the slow par
 """
 
 import asyncio
-from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
@@ -16,13 +15,11 @@ from plixo.bootstrap import now, prepare_database
 from plixo.config import Settings
 from plixo.policy.invalid import PolicyInvalid
 from plixo.signing.keys import KeyFileError, load_or_create_signing_key
+from plixo.temporal.client import connect
 from plixo.temporal.payload_keys import PayloadKeyError, ensure_payload_keys
 from plixo.temporal.setup import RETENTION, set_retention
 from starters.schedules import reconcile
 from workflows.schedules import schedules
-
-CHECKPOINT_HOURS: Final = 24
-"""How often the embedded stack asks for a checkpoint."""
 
 
 async def prepare(settings: Settings) -> None:
@@ -40,8 +37,13 @@ async def prepare(settings: Settings) -> None:
         raise CannotStart(f"{settings.data} cannot be used: {why}; choose another folder with --data.") from problem
 
 
+async def make_schedules(settings: Settings) -> None:
+    """Have Temporal start by the clock what the product declares; the payload keys are there by now."""
+    await reconcile(await connect(settings), schedules(checkpoint_hours=settings.checkpoint_hours))
+
+
 async def wait_for_temporal(server: Part, address: str) -> None:
-    """Wait for the server, have it keep what has ended for a year (its own default is a day), and make the schedules.
+    """Wait for the server, then have it keep what has ended for a year; its own default is a day.
 
     Raises:
         CannotStart: It ended, or is not ready in time.
@@ -51,9 +53,7 @@ async def wait_for_temporal(server: Part, address: str) -> None:
             while True:
                 server.check_alive()
                 try:
-                    client = await Client.connect(address)
-                    await set_retention(client, RETENTION)
-                    await reconcile(client, schedules(checkpoint_hours=CHECKPOINT_HOURS))
+                    await set_retention(await Client.connect(address), RETENTION)
                 except (RPCError, RuntimeError):
                     await asyncio.sleep(0.1)
                 else:

@@ -20,6 +20,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from plixo.temporal.codec import PayloadUnreadable
 from workflows.schedules import Scheduled
 
 MADE: Final = "made"
@@ -111,5 +112,5 @@ async def _arguments(client: Client, payloads: Sequence[Any], kind: type) -> lis
     """What it starts its workflow with; None where that cannot be read as what we start it with."""
     try:
         return await client.data_converter.decode(payloads, [kind])
-    except (RuntimeError, TypeError, ValueError):
+    except (PayloadUnreadable, RuntimeError, TypeError, ValueError):
         return [None]
