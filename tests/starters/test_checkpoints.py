@@ -221,7 +221,6 @@ async def test_a_file_that_was_tampered_with_is_not_to_be_trusted(
         await make_checkpoint(desk)
 
 
-@pytest.mark.asvs("11.6.1")
 async def test_neither_key_signs_for_the_other(office: Office, desk: CheckpointDesk) -> None:
     """The staff side's key under a checkpoint is refused, and the audit key under a decision."""
     await office.asked()
