@@ -160,7 +160,7 @@ async def _sign(desk: CheckpointDesk, last: checkpoints.Kept | None, reading: _R
         anew=anew,
     )
     signed = desk.signer.sign(CHECKPOINT_KIND, checkpoint.to_claims(), now=now)
-    desk.folder.prepare(to_document(checkpoint, signed, reading.heads))
+    prepared = desk.folder.prepare(to_document(checkpoint, signed, reading.heads))
     try:
         async with desk.ledger.begin() as tx:
             if await checkpoints.newest(tx.session) != ([last] if last else []):
@@ -168,7 +168,7 @@ async def _sign(desk: CheckpointDesk, last: checkpoints.Kept | None, reading: _R
             await checkpoints.insert(tx.session, checkpoint, signed)
             await checkpoints.meet(tx.session, checkpoint.number)
     except (CannotCheckpoint, IntegrityError) as raced:
-        desk.folder.drop(checkpoint.number, signed)
+        prepared.unlink(missing_ok=True)
         raise _raced() from raced
     desk.folder.finish(checkpoint.number, signed)
     return Held(checkpoint, signed, {head.approval_id: head for head in reading.heads})

@@ -7,7 +7,9 @@ leaves either nothing that counts, or a passing file that `finish` gives its nam
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,28 +41,31 @@ class CheckpointFolder:
         except (FileNotFoundError, ValueError):
             return None
 
-    def prepare(self, document: Mapping[str, Any]) -> None:
-        """Write the file under its passing name, down to the disk.
+    def prepare(self, document: Mapping[str, Any]) -> Path:
+        """Write the file under a passing name of its own, down to the disk.
 
         Raises:
             OSError: The folder cannot be written.
         """
         self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._passing(document["checkpoint"]["number"], document["signed"])
+        begun = _passing(document["checkpoint"]["number"], document["signed"])
+        # Two who sign the same in the same millisecond must not take back each other's file.
+        path = self.place / f"{begun}-{secrets.token_hex(4)}.passing"
         with path.open("w", encoding="utf-8") as file:
             json.dump(document, file, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
+        return path
 
     def finish(self, number: int, signed: str) -> None:
         """Give the file its name; done before, or with nothing to be found, it changes nothing."""
-        passing = self._passing(number, signed)
-        if passing.exists() and not self.path(number).exists():
-            passing.rename(self.path(number))
+        for path in self.place.glob(f"{_passing(number, signed)}-*.passing"):
+            if self.path(number).exists():
+                path.unlink(missing_ok=True)
+                continue
+            with suppress(FileNotFoundError):  # whoever prepared it has taken it back
+                path.rename(self.path(number))
 
-    def drop(self, number: int, signed: str) -> None:
-        """Take back what was prepared."""
-        self._passing(number, signed).unlink(missing_ok=True)
 
-    def _passing(self, number: int, signed: str) -> Path:
-        return self.place / f".{number:06d}-{signed_hash(signed)[:16]}.passing"
+def _passing(number: int, signed: str) -> str:
+    return f".{number:06d}-{signed_hash(signed)[:16]}"

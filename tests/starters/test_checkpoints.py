@@ -255,6 +255,19 @@ async def test_whoever_dies_before_the_file_has_its_name_leaves_it_to_the_next(
     assert (await look(desk))[0] == []
 
 
+async def test_who_comes_second_takes_back_no_file_but_their_own(office: Office, desk: CheckpointDesk) -> None:
+    """Two who sign the same in the same millisecond write the same file."""
+    await office.asked()
+    made = await make_checkpoint(desk)
+    document = desk.folder.read(1)
+    desk.folder.path(1).unlink()
+    winner, loser = desk.folder.prepare(document), desk.folder.prepare(document)
+    loser.unlink()
+    desk.folder.finish(1, made.signed)
+    assert prove(desk.folder.read(1), desk.audit_verifier) == made
+    assert not winner.exists()
+
+
 async def test_a_folder_that_cannot_be_written_signs_nothing(office: Office, desk: CheckpointDesk) -> None:
     await office.asked()
     desk.folder.place.write_text("a file")
