@@ -4,7 +4,8 @@ It trusts nothing that the product says of itself. It imports none of the produc
 tables, of Temporal's histories and of the mailbox, its own decoder of what is encrypted there, its own canonical JSON,
 and its own verifier of signatures.
 
-    python -m demo.check --database FILE --ledger URL --temporal HOST:PORT --mailbox FOLDER --keys FILE [--json]
+    python -m demo.check --database FILE --ledger URL --temporal HOST:PORT --mailbox FOLDER --keys FILE
+        --checkpoints FOLDER --audit-keys FILE [--json]
 
 It exits with 1 when it found something, or could not see everything.
 """
@@ -22,12 +23,13 @@ from typing import Any, Final
 from rich.console import Console
 
 from demo.check_audit import check_audit
+from demo.check_checkpoints import check_checkpoints, read_checkpoints
 from demo.check_database import read_house
 from demo.check_duties import check_duties, path_in_words
 from demo.check_effects import check_effects, moved, moves, read_ledger
 from demo.check_histories import check_histories, cost, group_runs, strangers
 from demo.check_mail import check_mails, read_mails
-from demo.check_model import Finding, Report, Scene, Sources, UnreadableError, workflow_id
+from demo.check_model import Checkpoints, Finding, Report, Scene, Sources, UnreadableError, workflow_id
 from demo.check_payloads import check_payloads, load_payload_keys
 from demo.check_policy import check_policy
 from demo.check_signatures import load_keys
@@ -38,7 +40,14 @@ from demo.check_temporal import FetchHistories, histories_from
 __all__ = ["Finding", "Report", "Sources", "check", "judge", "table"]
 
 PASSING: Final = frozenset(
-    {"decision_left", "decision_only_in_database", "effect_unsettled", "workflow_missing", "workflow_open"},
+    {
+        "checkpoint_missing",
+        "decision_left",
+        "decision_only_in_database",
+        "effect_unsettled",
+        "workflow_missing",
+        "workflow_open",
+    },
 )
 """Findings that only say that something is still under way: they count once patience has run out."""
 
@@ -83,6 +92,7 @@ def judge(scene: Scene) -> Report:
     findings += check_policy(scene.house, signed)
     findings += check_effects(scene, signed, allowed)
     findings += check_audit(scene.house)
+    findings += check_checkpoints(scene.house, scene.checkpoints) if scene.checkpoints else ()
     findings += check_histories(scene)
     findings += check_payloads(scene)
     findings += check_mails(scene.house, scene.mails) if scene.mails is not None else ()
@@ -100,8 +110,15 @@ async def _read(sources: Sources, fetch: FetchHistories) -> Scene:
         histories=group_runs(histories, load_payload_keys(sources.payload_key_file)),
         mails=read_mails(sources.mailbox) if sources.mailbox else None,
         keys=load_keys(sources.public_keys),
+        checkpoints=_checkpoints(sources),
     )
     return replace(scene, moving=await asyncio.to_thread(read_house, sources.database_url) != house)
+
+
+def _checkpoints(sources: Sources) -> Checkpoints | None:
+    if sources.checkpoints is None or sources.audit_keys is None:
+        return None
+    return read_checkpoints(sources.checkpoints, sources.audit_keys)
 
 
 def _blind(what: str, why: str) -> Report:
@@ -119,6 +136,7 @@ def _counts(scene: Scene) -> dict[str, int]:
         "recorded decisions": sum(row["status"] == "recorded" for row in house.decisions),
         "audit entries": len(house.audit),
         "refusals in the audit log": sum("refused" in row["event"] for row in house.audit),
+        "checkpoints": len(house.checkpoints),
         "workflows": len(scene.histories),
         "workflows of nobody": len(strangers(scene)),
         "mails": len(scene.mails or ()),
@@ -152,10 +170,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mailbox", type=Path, help="Maildir; without it mails are not checked")
     parser.add_argument("--keys", required=True, type=Path, help="file of the public signing keys")
     parser.add_argument("--payload-keys", type=Path, help="file of the payload keys; beside --keys unless given")
+    parser.add_argument("--checkpoints", type=Path, help="folder of checkpoints; without it they are not checked")
+    parser.add_argument("--audit-keys", type=Path, help="file of the public keys that sign checkpoints")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
+    if (given.checkpoints is None) != (given.audit_keys is None):
+        parser.error("--checkpoints and --audit-keys go together")
     sources = Sources(
-        given.database, given.ledger, given.temporal, given.namespace, given.mailbox, given.keys, given.payload_keys
+        database_url=given.database,
+        ledger_url=given.ledger,
+        temporal_address=given.temporal,
+        namespace=given.namespace,
+        mailbox=given.mailbox,
+        public_keys=given.keys,
+        payload_keys=given.payload_keys,
+        checkpoints=given.checkpoints,
+        audit_keys=given.audit_keys,
     )
     report = asyncio.run(check(sources))
     if given.json:

@@ -26,6 +26,7 @@ COLUMNS: Final = {
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
     "audit": "approval_id seq at event actor detail prev hash",
     "outbox": "key recipient sent_at",
+    "checkpoints": "number root requests entries previous signed",
 }
 """What is read of each table."""
 
@@ -53,6 +54,7 @@ def read_house(url: str) -> House:
         effects={row["approval_id"]: row for row in found["effects"]},
         audit=_sorted(found["audit"], "approval_id", "seq"),
         outbox={row["key"]: row for row in found["outbox"]},
+        checkpoints=_sorted(found["checkpoints"], "number"),
     )
 
 

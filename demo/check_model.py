@@ -30,6 +30,8 @@ class Sources:
         mailbox: The Maildir that every mail ends in; None where mails leave for somewhere else.
         public_keys: The file of the staff side's public keys.
         payload_keys: The file of keys that Temporal's payloads are encrypted with; beside the public keys unless given.
+        checkpoints: The folder of checkpoints over the audit log; None where nobody looks.
+        audit_keys: The file of the public keys that sign them; None with the folder.
     """
 
     database_url: str
@@ -39,6 +41,8 @@ class Sources:
     mailbox: Path | None
     public_keys: Path
     payload_keys: Path | None = None
+    checkpoints: Path | None = None
+    audit_keys: Path | None = None
 
     @property
     def payload_key_file(self) -> Path:
@@ -94,6 +98,7 @@ class House:
         effects: By approval.
         audit: By approval, then in order.
         outbox: Every mail that was to leave, by key.
+        checkpoints: Every checkpoint over the audit log, in order.
     """
 
     people: Mapping[str, Row]
@@ -104,6 +109,7 @@ class House:
     effects: Mapping[str, Row]
     audit: Sequence[Row]
     outbox: Mapping[str, Row]
+    checkpoints: Sequence[Row] = ()
 
     def recorded(self, approval_id: str) -> Sequence[Row]:
         """A request's recorded decisions."""
@@ -180,6 +186,19 @@ class Mail:
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints as they are kept apart from the database.
+
+    Attributes:
+        files: Each one's content by its number; None for one that is no JSON.
+        keys: The public keys that sign them, by id.
+    """
+
+    files: Mapping[int, object]
+    keys: Mapping[str, Ed25519PublicKey]
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything that was read.
 
@@ -190,6 +209,7 @@ class Scene:
         mails: What arrived; None where nobody looked.
         keys: The staff side's public keys, by id.
         moving: Whether the database changed while the rest was read.
+        checkpoints: Those kept apart from the database; None where nobody looked.
     """
 
     house: House
@@ -198,6 +218,7 @@ class Scene:
     mails: Sequence[Mail] | None
     keys: Mapping[str, Ed25519PublicKey]
     moving: bool = False
+    checkpoints: Checkpoints | None = None
 
 
 @dataclass(frozen=True)

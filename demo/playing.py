@@ -31,7 +31,7 @@ async def play(stack: Stack, console: Console, began: float) -> tuple[bool, str]
     console.print()
     console.print(check.table(report))
     console.print(f"\n{seconds} s. `make up` goes on from here; one request still waits.", highlight=False)
-    return report.ok, jsonlib.dumps(_document(report, story.teller.scenes, seconds))
+    return report.ok, jsonlib.dumps({**_document(report, story.teller.scenes, seconds), "close": story.closed})
 
 
 def _sources(stack: Stack) -> check.Sources:
@@ -43,6 +43,8 @@ def _sources(stack: Stack) -> check.Sources:
         mailbox=stack.data / "mailbox",
         public_keys=stack.settings.public_keys,
         payload_keys=stack.settings.payload_keys,
+        checkpoints=stack.settings.checkpoint_folder,
+        audit_keys=stack.settings.audit_public_keys,
     )
 
 

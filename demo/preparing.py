@@ -15,8 +15,11 @@ from plixo.bootstrap import now, prepare_database
 from plixo.config import Settings
 from plixo.policy.invalid import PolicyInvalid
 from plixo.signing.keys import KeyFileError, load_or_create_signing_key
+from plixo.temporal.client import connect
 from plixo.temporal.payload_keys import PayloadKeyError, ensure_payload_keys
 from plixo.temporal.setup import RETENTION, set_retention
+from starters.schedules import reconcile
+from workflows.schedules import schedules
 
 
 async def prepare(settings: Settings) -> None:
@@ -32,6 +35,11 @@ async def prepare(settings: Settings) -> None:
     except (KeyFileError, PayloadKeyError, PolicyInvalid, SQLAlchemyError, OSError) as problem:
         why = str(problem).partition("\n")[0]
         raise CannotStart(f"{settings.data} cannot be used: {why}; choose another folder with --data.") from problem
+
+
+async def make_schedules(settings: Settings) -> None:
+    """Have Temporal start by the clock what the product declares; the payload keys are there by now."""
+    await reconcile(await connect(settings), schedules(checkpoint_hours=settings.checkpoint_hours))
 
 
 async def wait_for_temporal(server: Part, address: str) -> None:

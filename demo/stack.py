@@ -97,12 +97,13 @@ async def _start(stack: Stack) -> None:
     if stack.standin:
         await stack.standin.start()
     await stack.temporal.start()
-    from demo.preparing import prepare, wait_for_temporal  # noqa: PLC0415 - the two start meanwhile
+    from demo.preparing import make_schedules, prepare, wait_for_temporal  # noqa: PLC0415 - the two start meanwhile
 
     await prepare(stack.settings)
     await stack.web.start()
     await wait_for_temporal(stack.temporal, stack.settings.temporal_address)
     await stack.worker.start()
+    await make_schedules(stack.settings)
     for part in stack.parts[1:]:
         await part.wait_until_ready()
 

@@ -1,8 +1,9 @@
-"""The story of a day in billing, played for real: scenes 1 to 7 of the demo."""
+"""The story of a day in billing, played for real: scenes 1 to 8 of the demo."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -10,6 +11,7 @@ from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 
+from demo import closing
 from demo.actors import Actor, Unexpected
 from demo.browser import Browser
 from demo.letters import letter_about, link_in
@@ -32,6 +34,7 @@ class Story:
         actors: The people, by role.
         browser: Opens pages as a person would; over HTTP where there is no Chromium.
         temporal: For the forger, who writes to Temporal directly and has no payload keys.
+        closed: What the close found, ready to be printed as JSON.
     """
 
     stack: Stack
@@ -39,6 +42,7 @@ class Story:
     actors: Mapping[str, Actor]
     browser: Browser
     temporal: Client
+    closed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def scenes(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -51,6 +55,7 @@ class Story:
             self.two_must_agree,
             self.the_answer_is_lost,
             self.rejected_and_withdrawn,
+            self.the_close,
         )
 
     async def within_authority(self) -> None:
@@ -158,6 +163,25 @@ class Story:
         _must_be(await self.actors["billing_admin"].withdraw(second["approval_id"]), "accepted")
         ended = await self._until_ended(second)
         self.teller.say(f"{ended['state_text']} by who asked for it.")
+
+    async def the_close(self) -> None:
+        """Scene 8: both sides tie, and an auditor proves it without us."""
+        self.teller.scene("The close: what Stripe holds against what was approved, and the audit file verified offline")
+        signing = asyncio.ensure_future(closing.checkpoint(self.stack, self.temporal))
+        tied = await closing.reconcile(self.stack)
+        for one in tied["currencies"]:
+            approved, held, difference = (_usd(one[f"{name}_minor"]) for name in ("approved", "held", "difference"))
+            words = f"{one['objects']} objects, approved {approved}, Stripe holds {held}, difference {difference}"
+            self.teller.say(f"{one['currency']}: {words}.")
+        taken = await closing.take_out(self.stack, await signing)
+        self.teller.say(
+            f"Temporal's schedule asked for a checkpoint, and the console signed it: {taken.checkpoint.name}."
+        )
+        self.teller.say(f"The audit log as a page: {taken.page}")
+        proved = await closing.verify_offline(taken)
+        read = f"{proved['requests']} requests, {proved['entries']} entries, {proved['signatures']} signatures"
+        self.teller.say(f"Verified with nothing but the file, the checkpoint and the public keys: {read}, all whole.")
+        self.closed = {"currencies": tied["currencies"], "audit": {**proved, "source": str(taken.audit)}}
 
     async def _ask(self, customer: str, amount: str, reason: str, *, invoice: str = "") -> dict[str, Any]:
         return await self._ask_for(_credit(customer, amount, reason, invoice=invoice))

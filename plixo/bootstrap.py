@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from activities.approvals import ApprovalActivities
+from activities.audit import AuditActivities
 from activities.effects import EffectActivities
 from plixo.config import Settings
 from plixo.directory.seed import load_seed
@@ -19,6 +20,7 @@ from plixo.signing.keys import load_or_create_signing_key, load_public_keys
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from plixo.store import people, policies
 from plixo.store.administrators import ensure_administrator
+from plixo.store.checkpoint_folder import CheckpointFolder
 from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.store.migrate import upgrade
@@ -26,6 +28,7 @@ from plixo.stripe.gateway import CALLS_PER_SECOND, StripeGateway
 from plixo.temporal.client import connect, payload_codec
 from plixo.temporal.codec import Codec
 from plixo.temporal.payload_keys import ensure_payload_keys, load_payload_keys
+from starters.checkpoints import CheckpointDesk
 from starters.desk import Desk
 
 
@@ -110,6 +113,35 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
         yield Staff(settings, desk, verifier, provider, payload_codec(settings))
 
 
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[tuple[SqlLedger, StripeGateway]]:
+    """Both sides of the close: the database, and a Stripe that can only be read.
+
+    Raises:
+        ValueError: There is no Stripe key, or none that can be used.
+    """
+    read_key = settings.stripe_read_key.get_secret_value() or settings.stripe_api_key.get_secret_value()
+    async with _engine(settings) as engine, _gateway(settings, read_key, read_only=True) as payments:
+        yield SqlLedger(engine), payments
+
+
+def open_checkpoint_desk(settings: Settings, ledger: SqlLedger) -> CheckpointDesk:
+    """What making checkpoints needs: the audit key, which is made at the first start.
+
+    Raises:
+        KeyFileError: A key's file is missing, readable by others, or not a key.
+    """
+    key = load_or_create_signing_key(settings.audit_key, settings.audit_public_keys)
+    return CheckpointDesk(
+        ledger=ledger,
+        verifier=StaffVerifier(load_public_keys(settings.public_keys)),
+        signer=StaffSigner(key),
+        audit_verifier=StaffVerifier(load_public_keys(settings.audit_public_keys)),
+        folder=CheckpointFolder(settings.checkpoint_folder),
+        clock=now,
+    )
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What the worker processes run on.
@@ -119,6 +151,7 @@ class Workshop:
         ledger: The database.
         approvals: Activities that need the database alone.
         effects: Activities that move money.
+        audit: Activities on the audit log.
         post_office: Sends what the outbox holds.
         temporal: For the approvals queue, and for the sweeper.
         stripe_client: For the money queue: two workers of one process cannot share a client.
@@ -128,6 +161,7 @@ class Workshop:
     ledger: SqlLedger
     approvals: ApprovalActivities
     effects: EffectActivities
+    audit: AuditActivities
     post_office: PostOffice
     temporal: Client
     stripe_client: Client
@@ -146,6 +180,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             ledger=ledger,
             approvals=ApprovalActivities(ledger, verifier, now),
             effects=EffectActivities(ledger, payments, verifier, now),
+            audit=AuditActivities(ledger, now),
             post_office=PostOffice.open(settings),
             temporal=await connect(settings),
             stripe_client=await connect(settings),

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
+    checkpoints: str = ""
+    checkpoint_hours: int = Field(default=24, ge=1, le=8760)
     max_cached_workflows: int = 2000
     grace_seconds: float = 10.0
 
@@ -93,3 +95,18 @@ class Settings(BaseSettings):
     def payload_keys(self) -> Path:
         """The keys that Temporal's payloads are encrypted with; console and workers share one file."""
         return Path(self.payload_keys_file) if self.payload_keys_file else self.data / "keys" / "payload-keys.json"
+
+    @property
+    def audit_key(self) -> Path:
+        """The private key that signs checkpoints over the audit log and nothing else; the console's alone."""
+        return self.data / "keys" / "audit-private.json"
+
+    @property
+    def audit_public_keys(self) -> Path:
+        """The public keys that verify checkpoints: apart from the others, so that neither can sign for the other."""
+        return self.data / "keys" / "audit-public.json"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where checkpoints are kept as files; best on a disk that the database's keepers cannot write."""
+        return Path(self.checkpoints) if self.checkpoints else self.data / "checkpoints"

@@ -322,6 +322,10 @@ class Transaction(Protocol):
         """Put a mail into the outbox; one with the same key stays as it is."""
         ...
 
+    async def ask_for_checkpoint(self, request_id: str, now: datetime) -> str:
+        """Wish for a checkpoint over the audit log; the id of the wish that stands."""
+        ...
+
 
 class Ledger(Protocol):
     """The database, as activities see it."""

@@ -1,6 +1,7 @@
 """Pages: templates filled with what the view worked out. Nothing here decides anything."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,11 +21,17 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters["exact"] = words.exact
+_ENVIRONMENT.filters["moment"] = datetime.fromisoformat
 _ENVIRONMENT.filters["stamp"] = words.stamp
 _ENVIRONMENT.filters["relative"] = words.relative
 _ENVIRONMENT.filters["figure"] = words.figure
 _ENVIRONMENT.filters["of_minor"] = words.of_minor
 _ENVIRONMENT.globals.update({"standing": words.standing, "sentence": words.sentence, "target_words": words.target})
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """A template's text, with nothing but what it is given."""
+    return _ENVIRONMENT.get_template(template).render(context)
 
 
 def page(visit: Visit, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:

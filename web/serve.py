@@ -35,13 +35,14 @@ async def serve(settings: Settings, *, port: int, host: str = "127.0.0.1") -> No
         CannotServe: The dev sign-in would be open to other machines, or the address is taken.
     """
     from web.app import create_app  # noqa: PLC0415 - the worker's command names CannotServe and needs no pages
+    from web.checkpoints import signing_checkpoints  # noqa: PLC0415 - the same
     from web.middleware import LOOPBACK  # noqa: PLC0415 - the same
 
     if settings.dev and host not in LOOPBACK:
         raise CannotServe(f"PLIXO_ENV=dev signs in whoever asks, so it listens on loopback only, not on {host}.")
     listener = _listen(host, port)
     try:
-        async with open_staff(settings) as staff:
+        async with open_staff(settings) as staff, signing_checkpoints(staff):
             config = uvicorn.Config(
                 create_app(staff),
                 access_log=False,

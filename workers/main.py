@@ -14,13 +14,14 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from plixo.bootstrap import Workshop, now, open_workshop
 from plixo.config import Settings
+from plixo.loops import until_stopped
 from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
 from workers.logs import configure_logs
-from workers.loops import until_stopped
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
 from workers.relay import relay_once
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import sweep_once
+from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
 
 STICKY_TIMEOUT: Final = timedelta(seconds=2)
@@ -74,8 +75,14 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
     return Worker(
         client,
         task_queue=APPROVALS_QUEUE,
-        workflows=[CreditApprovalWorkflow],
-        activities=[activities.open, activities.record, activities.remind, activities.expire],
+        workflows=[CreditApprovalWorkflow, CheckpointWorkflow],
+        activities=[
+            activities.open,
+            activities.record,
+            activities.remind,
+            activities.expire,
+            workshop.audit.ask_for_checkpoint,
+        ],
         max_cached_workflows=workshop.settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),

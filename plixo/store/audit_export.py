@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plixo.domain.ids import effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions
-from plixo.store.audit_file import Block
-from plixo.store.models import ApprovalRow, AuditRow
+from plixo.store.audit_file import UNREADABLE, Block
+from plixo.store.models import ApprovalRow, AuditRow, EffectRow
 
 
 async def known_ids(session: AsyncSession) -> Sequence[str]:
@@ -24,10 +25,15 @@ async def known_ids(session: AsyncSession) -> Sequence[str]:
 async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Block]:
     """What an auditor needs of each request; ids that nothing is known of are passed over."""
     for approval_id in ids:
-        record = await approvals.load(session, approval_id, lock=False)
         chain = await audit.lines(session, approval_id)
+        try:
+            record = await approvals.load(session, approval_id, lock=False)
+            made = await decisions.of_approval(session, approval_id)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            yield {**_block(approval_id, None, chain, (), None), "state": UNREADABLE}
+            continue
         if record or chain:
-            yield _block(approval_id, record, chain, await decisions.of_approval(session, approval_id))
+            yield _block(approval_id, record, chain, made, await session.get(EffectRow, effect_id(approval_id)))
 
 
 def _block(
@@ -35,13 +41,16 @@ def _block(
     record: Record | None,
     chain: Sequence[audit.AuditLine],
     made: Sequence[StoredDecision],
+    effect: EffectRow | None,
 ) -> dict[str, Any]:
     return {
         "approval_id": approval_id,
+        "customer_name": record.customer_name if record else "",
         "state": record.approval.state.value if record else "missing",
         "request": record.request.to_claims() if record else None,
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],
+        "effect": _effect(effect) if effect else None,
         "chain": [asdict(line) for line in chain],
     }
 
@@ -53,4 +62,19 @@ def _decision(stored: StoredDecision) -> dict[str, Any]:
         "status": stored.status,
         "submitted_at": stored.submitted_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "why": stored.why,
+    }
+
+
+def _effect(row: EffectRow) -> dict[str, Any]:
+    """What Stripe was sent, and what it made of it."""
+    return {
+        "effect_id": row.effect_id,
+        "kind": row.kind,
+        "key": row.key,
+        "params": row.params,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+        "state": row.state,
+        "stripe_object": row.stripe_object,
+        "why": row.why,
     }

@@ -5,8 +5,8 @@ The seal, signed when the file is written, shows what was cut off a chain's end,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from plixo.domain.approval import State
@@ -14,6 +14,8 @@ from plixo.domain.canonical import canonical_json, sha256_hex
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Signer, Verifier
 from plixo.store.audit import AuditLine, first_break
+from plixo.store.checkpoint_check import Against
+from plixo.store.checkpoint_file import Held
 
 FORMAT: Final = "plixo-audit/1"
 SEAL_KIND: Final = "audit"
@@ -21,6 +23,9 @@ SEAL_KIND: Final = "audit"
 
 Block = Mapping[str, Any]
 """One request in the file: its chain, its signed request, its signed decisions, and the rows beside them."""
+
+UNREADABLE: Final = "unreadable"
+"""The state of a request whose rows were changed until they are no request any more."""
 
 _FIELDS: Final = frozenset(field.name for field in fields(AuditLine))
 _ENDS_IN: Final = {
@@ -63,13 +68,21 @@ class Checked:
         signatures = self.signatures + 1 + len(decisions)
         return Checked(self.requests + 1, self.entries + len(entries), signatures, found)
 
+    def also(self, findings: Sequence[str]) -> "Checked":
+        """With what was found about the whole."""
+        return replace(self, findings=(*self.findings, *findings))
+
 
 class NotAnAuditFile(ValueError):
     """The file holds something else; the message says what is missing."""
 
 
+class CheckpointTooNew(ValueError):
+    """The checkpoint was made after the file was written; the message says when each was."""
+
+
 def to_document(
-    blocks: Sequence[Block], public_keys: Mapping[str, Any], signer: Signer, now: datetime
+    blocks: Sequence[Block], public_keys: Mapping[str, Any], signer: Signer, now: datetime, *, whole: bool = False
 ) -> dict[str, Any]:
     """The file's content, sealed.
 
@@ -77,34 +90,65 @@ def to_document(
         blocks: The requests.
         public_keys: The JWK set that verifies them.
         signer: The staff side's.
-        now: When it is written.
+        now: When the first of them was read.
+        whole: Whether it holds every request there was.
     """
+    at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     seals = {block["approval_id"]: _seal(block) for block in blocks}
     return {
         "format": FORMAT,
-        "exported_at": now.isoformat(timespec="milliseconds"),
+        "exported_at": at,
         "requests": list(blocks),
         "public_keys": dict(public_keys),
-        "seal": signer.sign(SEAL_KIND, {"requests": seals}, now=now),
+        "seal": signer.sign(SEAL_KIND, {"requests": seals, "exported_at": at, "whole": whole}, now=now),
     }
 
 
-def verify_document(document: object, verifier: Verifier) -> Checked:
+def verify_document(document: object, verifier: Verifier, held: Held | None = None) -> Checked:
     """Check a whole file.
+
+    Args:
+        document: The file's content.
+        verifier: Holds the staff side's public keys.
+        held: A checkpoint to hold it against.
 
     Raises:
         NotAnAuditFile: It is not one.
+        CheckpointTooNew: The checkpoint was made after the file, and may hold what the file could not.
     """
+    blocks = _blocks(document)
+    checked = Checked()
+    for block in blocks:
+        checked = checked.plus(block, check_block(block, verifier))
+    sealed, broken = _opened_seal(document, verifier)
+    broken += _broken_seal(sealed, blocks) if sealed else []
+    return checked.also(broken + (_denials(blocks, sealed or {}, held) if held else []))
+
+
+def _blocks(document: object) -> list[Block]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise NotAnAuditFile(f"it does not say that its format is {FORMAT}")
     blocks = document.get("requests")
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise NotAnAuditFile("it has no list of requests")
-    checked = Checked()
+    return blocks
+
+
+def _denials(blocks: Sequence[Block], sealed: Mapping[str, Any], held: Held) -> list[str]:
+    """What the checkpoint holds and the file does not; one that was written for some requests may lack the others."""
+    if sealed.get("exported_at", held.checkpoint.at) < held.checkpoint.at:
+        raise CheckpointTooNew(f"{held.name} is of {held.checkpoint.at}, the file of {sealed['exported_at']}")
+    against = Against([held])
     for block in blocks:
-        checked = checked.plus(block, check_block(block, verifier))
-    broken = _broken_seal(document.get("seal"), blocks, verifier)
-    return Checked(checked.requests, checked.entries, checked.signatures, (*checked.findings, *broken))
+        against.take(str(block.get("approval_id")), hashes_of(block))
+    if not sealed or sealed.get("whole"):
+        against.finish()
+    return against.findings
+
+
+def hashes_of(block: Block) -> list[str]:
+    """The hashes of a request's entries, in the order they stand in; an entry without one counts all the same."""
+    return [str(line.get("hash", "")) if isinstance(line, dict) else "" for line in _list(block, "chain")]
 
 
 def check_block(block: Block, verifier: Verifier) -> str | None:
@@ -121,6 +165,8 @@ def check_block(block: Block, verifier: Verifier) -> str | None:
 def _problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
     chain = [_line(name, place, plain) for place, plain in enumerate(block["chain"], start=1)]
     yield from _chain_problems(name, chain)
+    if block["state"] == UNREADABLE:
+        yield f"{name}: its rows were changed until they cannot be read"
     if block["request"] is None:
         yield from _orphan_problems(name, chain)
         return
@@ -153,20 +199,21 @@ def _orphan_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
 
 
 def _signature_problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
-    problem = _unsigned(verifier, "request", block["signed"], block["request"])
+    problem = unsigned(verifier, "request", block["signed"], block["request"])
     if problem:
         yield f"{name}: the request: {problem}"
     if block["request"]["approval_id"] != name:
         yield f"{name}: the request that was signed is {block['request']['approval_id']}"
     for row in block["decisions"]:
-        problem = _unsigned(verifier, "decision", row["signed"], row["decision"])
+        problem = unsigned(verifier, "decision", row["signed"], row["decision"])
         if problem:
             yield f"{name}: decision {row['decision']['decision_id']}: {problem}"
         if row["decision"]["approval_id"] != name:
             yield f"{name}: decision {row['decision']['decision_id']} is about another request"
 
 
-def _unsigned(verifier: Verifier, kind: str, token: str, row: object) -> str | None:
+def unsigned(verifier: Verifier, kind: str, token: str, row: object) -> str | None:
+    """What is wrong with a signature, in words; None when the staff side signed exactly what stands beside it."""
     try:
         body = verifier.verify(token, kind, now=None)
     except NotAllowed as refusal:
@@ -190,6 +237,23 @@ def _trace_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:
         yield f"it is {block['state']}, but its last entry ({chain[-1].seq}) leaves it {_state(chain)}"
     if any(line.event == "effect_intended" for line in chain):
         yield from _empty_seats(block)
+    yield from _effect_problems(chain, block)
+
+
+def _effect_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:
+    """What Stripe was sent is what the chain says of it."""
+    effect = block.get("effect")
+    told = {line.event: line for line in chain if line.event in {"effect_intended", "effect_done"}}
+    if effect is None:
+        if told and "effect" in block:
+            yield f"entry {min(line.seq for line in told.values())} tells of an effect, which is missing"
+        return
+    about = {name: effect[name] for name in ("effect_id", "kind", "key", "amount_minor", "currency")}
+    made = {"effect_done": {"stripe_object": effect["stripe_object"]}} if effect["state"] == "done" else {}
+    for event, more in {"effect_intended": {}, **made}.items():
+        said = told[event].detail if event in told else {}
+        if any(said.get(name) != value for name, value in {**about, **more}.items()):
+            yield f"its effect {effect['effect_id']} is not what the {event} entry tells of"
 
 
 def _state(chain: Sequence[AuditLine]) -> str:
@@ -215,13 +279,19 @@ def _seal(block: Block) -> dict[str, Any]:
     return {"entries": len(chain), "head": chain[-1]["hash"] if chain else "", "hash": sha256_hex(dict(block))}
 
 
-def _broken_seal(token: object, blocks: Sequence[Block], verifier: Verifier) -> list[str]:
+def _opened_seal(document: object, verifier: Verifier) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """What was sealed, or what is wrong with the seal."""
+    token = document.get("seal") if isinstance(document, dict) else None
     if not isinstance(token, str):
-        return ["the seal is missing: what was cut off or left out would not show"]
+        return None, ["the seal is missing: what was cut off or left out would not show"]
     try:
-        sealed = verifier.verify(token, SEAL_KIND, now=None)["requests"]
+        return verifier.verify(token, SEAL_KIND, now=None), []
     except NotAllowed as refusal:
-        return [f"the seal is not to be trusted: {refusal}"]
+        return None, [f"the seal is not to be trusted: {refusal}"]
+
+
+def _broken_seal(seal: Mapping[str, Any], blocks: Sequence[Block]) -> list[str]:
+    sealed = seal["requests"]
     found = {str(block.get("approval_id")): block for block in blocks}
     missing = [f"{name}: the whole request is missing" for name in sealed if name not in found]
     if len(found) != len(blocks):

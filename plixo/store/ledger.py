@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from plixo.domain.effects import Effect
 from plixo.domain.people import Group, Person
 from plixo.ports import AuditEntry, Letter, Record, StoredDecision, StripeObject
-from plixo.store import approvals, audit, decisions, effects, outbox, people
+from plixo.store import approvals, audit, checkpoints, decisions, effects, outbox, people
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class SqlTransaction:
     async def post(self, letter: Letter, now: datetime) -> None:
         """Put a mail into the outbox."""
         await outbox.post(self.session, letter, now)
+
+    async def ask_for_checkpoint(self, request_id: str, now: datetime) -> str:
+        """Wish for a checkpoint over the audit log."""
+        return await checkpoints.ask(self.session, request_id, now)
 
 
 @dataclass(frozen=True)

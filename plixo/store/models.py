@@ -237,6 +237,7 @@ class AuditRow(Base):
     """One step in a request's hash-chained history; never changed, never removed."""
 
     __tablename__ = "audit"
+    __table_args__ = (Index("audit_at", "at"),)
 
     approval_id: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
@@ -246,6 +247,32 @@ class AuditRow(Base):
     detail: Mapped[dict[str, Any]]
     prev: Mapped[str]
     hash: Mapped[str]
+
+
+class CheckpointRow(Base):
+    """A signed checkpoint over the audit log; never changed, never removed."""
+
+    __tablename__ = "checkpoints"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    root: Mapped[str]
+    requests: Mapped[int]
+    entries: Mapped[int]
+    previous: Mapped[str]
+    signed: Mapped[str]
+
+
+class CheckpointWishRow(Base):
+    """Somebody asks for a checkpoint; `made` says which one met it."""
+
+    __tablename__ = "checkpoint_wishes"
+
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    made: Mapped[int | None]
+    problem: Mapped[str]
 
 
 class OutboxRow(Base):

@@ -1,8 +1,9 @@
 """The newest audit entries over all requests, for whoever looks over the whole."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.store.audit import AuditLine
@@ -16,3 +17,19 @@ async def newest(session: AsyncSession, limit: int = 50) -> Sequence[AuditLine]:
         AuditLine(row.approval_id, row.seq, row.at, row.event, row.actor, row.detail, row.prev, row.hash)
         for row in (await session.execute(query)).scalars()
     ]
+
+
+async def changed_since(session: AsyncSession, moment: datetime | None, limit: int) -> tuple[Sequence[str], int]:
+    """Requests that have entries of after the moment, the newest first, and how many there are in all.
+
+    Args:
+        session: The database.
+        moment: None for every request.
+        limit: How many ids to give at most.
+    """
+    since = moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment else ""
+    found = select(AuditRow.approval_id).where(AuditRow.at >= since).group_by(AuditRow.approval_id)
+    newest_first = found.order_by(func.max(AuditRow.at).desc(), AuditRow.approval_id).limit(limit)
+    ids = (await session.execute(newest_first)).scalars().all()
+    total = await session.scalar(select(func.count()).select_from(found.subquery()))
+    return ids, total or 0

@@ -1,6 +1,6 @@
 """The one door to Stripe: domain types in and out, every failure sorted, every write with its effect's own key."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -9,6 +9,7 @@ from stripe.params import CreditNoteCreateParams, CreditNotePreviewParams, Custo
 
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts, credit_params
+from plixo.domain.reconciling import Holding
 from plixo.ports import CallRefused, Customer, Invoice, StripeObject
 from plixo.stripe import reading
 from plixo.stripe.client import open_client
@@ -152,6 +153,20 @@ class StripeGateway:
         ):
             return made
         return None
+
+    def credit_notes_of_ours(self) -> AsyncIterator[Holding]:
+        """Every credit note that carries an effect's id, void ones too; for the close."""
+        turn = partial(self._api.credit_notes.list_async, {"limit": PAGE})
+        return each(self._line, "credit_notes.list", turn, reading.holding)
+
+    def balance_credits_of_ours(self, customer_id: str) -> AsyncIterator[Holding]:
+        """Every entry of a customer's balance that carries an effect's id.
+
+        Raises:
+            CallRefused: Stripe does not show the customer.
+        """
+        turn = partial(self._api.customers.balance_transactions.list_async, customer_id, {"limit": PAGE})
+        return each(self._line, "customer_balance_transactions.list", turn, reading.holding)
 
     async def _balance_facts(self, change: ProposedChange) -> TargetFacts | None:
         found = await self.customer(change.customer_id)

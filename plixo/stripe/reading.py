@@ -7,6 +7,8 @@ from typing import Any
 
 from plixo.domain.change import Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
+from plixo.domain.money import Money
+from plixo.domain.reconciling import Holding
 from plixo.ports import Customer, Invoice, StripeObject
 
 Doc = Mapping[str, Any]
@@ -79,6 +81,23 @@ def made_if_ours(effect: Effect, doc: Doc) -> StripeObject | None:
     if (doc.get("metadata") or {}).get("plixo_effect") != effect.effect_id:
         return None
     return made(effect, doc)
+
+
+def holding(doc: Doc) -> Holding | None:
+    """A credit note or an entry of a customer's balance, where it carries an effect's id."""
+    effect_id = (doc.get("metadata") or {}).get("plixo_effect")
+    if not effect_id:
+        return None
+    kind = EffectKind(doc["object"])
+    gross = doc["total"] if kind is EffectKind.CREDIT_NOTE else -doc["amount"]
+    return Holding(
+        effect_id=effect_id,
+        object_id=doc["id"],
+        kind=kind,
+        customer_id=_id_of(doc["customer"]),
+        amount=Money(gross, doc["currency"].upper()),
+        stands=doc.get("status") != "void",
+    )
 
 
 def _expect(doc: Doc, kind: str) -> None:

@@ -17,6 +17,7 @@ _GROUPS = (
     ("db", "The database.", MACHINES),
     ("temporal", "The Temporal cluster.", MACHINES),
     ("keys", "The keys that Temporal's payloads are encrypted with.", MACHINES),
+    ("stripe", "Stripe, held against what was approved.", MACHINES),
     ("audit", "The audit log: prove it whole, take it with you.", MACHINES),
 )
 _COMMANDS = (

@@ -21,7 +21,7 @@ async def reading(settings: Settings) -> AsyncIterator[AsyncSession]:
     Raises:
         CommandFailed: There is no such database, or it lacks this version's tables.
     """
-    _check_there(settings)
+    check_there(settings)
     engine = open_engine(settings.database)
     try:
         with failures_named(settings):
@@ -31,8 +31,12 @@ async def reading(settings: Settings) -> AsyncIterator[AsyncSession]:
         await engine.dispose()
 
 
-def _check_there(settings: Settings) -> None:
-    """SQLite would make an empty database where there is none."""
+def check_there(settings: Settings) -> None:
+    """Refuse where SQLite would make an empty database.
+
+    Raises:
+        CommandFailed: There is none.
+    """
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         raise CommandFailed(f"There is no database at {url.database}; run `plixo db upgrade`, or set PLIXO_DATA.")

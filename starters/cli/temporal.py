@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from plixo.config import Settings
     from plixo.temporal.setup import SetUp
+    from starters.schedules import Reconciled
 
 Days = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=36_500))]
 
@@ -26,7 +27,7 @@ app = App(name="temporal", help="The Temporal cluster.", help_epilogue=example("
 
 @app.command(name="setup", help_epilogue=example("PLIXO_TEMPORAL_ADDRESS=temporal.internal:7233 plixo temporal setup"))
 def setup(*, retention_days: Days = None, as_json: Json = False) -> None:
-    """Make the namespace, its retention and its search attributes what Plixo needs; may be run again at any time.
+    """Make the namespace, its retention, search attributes and schedules what Plixo needs; may be run again any time.
 
     Args:
         retention_days: How many days Temporal keeps requests that have ended. 365 unless given; then a longer time that
@@ -42,20 +43,31 @@ def setup(*, retention_days: Days = None, as_json: Json = False) -> None:
     retention = None if retention_days is None else timedelta(days=retention_days)
     try:
         with temporal_reached(settings):
-            done = asyncio.run(_set_up(settings, retention))
+            done, scheduled = asyncio.run(_set_up(settings, retention))
     except CannotSetUp as known:
         raise CommandFailed(str(known)) from known
     except RPCError as refused:
         raise CommandFailed(f"Temporal answers {refused.status.name}: {refused.message}{_advice(refused)}") from refused
-    show(_document(done), facts(_facts(done)), as_json=as_json, following="plixo worker")
+    document = {**_document(done), "schedules": [vars(one) for one in scheduled]}
+    page = facts([*_facts(done), ("schedules", ", ".join(_scheduled(one) for one in scheduled))])
+    show(document, page, as_json=as_json, following="plixo worker")
 
 
-async def _set_up(settings: "Settings", retention: timedelta | None) -> "SetUp":
+async def _set_up(settings: "Settings", retention: timedelta | None) -> tuple["SetUp", tuple["Reconciled", ...]]:
     from plixo.temporal.client import connect  # noqa: PLC0415 - `plixo --help` stays quick
     from plixo.temporal.setup import set_up  # noqa: PLC0415 - the same
+    from starters.schedules import reconcile  # noqa: PLC0415 - the same
     from workflows.attributes import ALL  # noqa: PLC0415 - the same
+    from workflows.schedules import schedules  # noqa: PLC0415 - the same
 
-    return await set_up(await connect(settings), ALL, retention)
+    client = await connect(settings)
+    done = await set_up(client, ALL, retention)
+    return done, await reconcile(client, schedules(checkpoint_hours=settings.checkpoint_hours))
+
+
+def _scheduled(one: "Reconciled") -> str:
+    said = {"made": "made now", "changed": "changed now"}.get(one.done, "there")
+    return f"{one.schedule_id}, {said}{', paused' if one.paused else ''}"
 
 
 def _advice(refused: "RPCError") -> str:

@@ -26,7 +26,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.approvals import ApprovalActivities
 from activities.effects import EffectActivities
 from demo.check import Report, Sources, check
-from plixo.bootstrap import now, prepare_database, published_policy
+from plixo.bootstrap import now, open_checkpoint_desk, prepare_database, published_policy
 from plixo.config import Settings
 from plixo.domain.approval import Verdict
 from plixo.domain.change import ProposedChange, Target, TargetKind
@@ -43,6 +43,7 @@ from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.temporal.codec import Codec
 from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
+from starters.checkpoints import make_checkpoint
 from starters.credits import request_credit
 from starters.decisions import Saying, decide
 from starters.desk import Desk
@@ -373,7 +374,16 @@ class Planted:
 
     async def check(self, *, patience_seconds: float = 0.0) -> Report:
         with served(self.traces.ledger) as url:
-            sources = Sources(self.database_url, url, "", "default", self.folder / "mailbox", self.settings.public_keys)
+            sources = Sources(
+                self.database_url,
+                url,
+                "",
+                "default",
+                self.folder / "mailbox",
+                self.settings.public_keys,
+                checkpoints=self.settings.checkpoint_folder,
+                audit_keys=self.settings.audit_public_keys,
+            )
             assert sources.payload_key_file == self.settings.payload_keys
             return await check(sources, self.fetch_histories, patience_seconds=patience_seconds)
 
@@ -442,6 +452,7 @@ async def build(folder: Path, database_url: str) -> Planted:
         planted.ids = await _story(house)
         house.forged_start()
         await house.deliver(folder, planted.settings)
+        await make_checkpoint(open_checkpoint_desk(planted.settings, house.desk.ledger))
     return planted
 
 

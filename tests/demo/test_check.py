@@ -3,6 +3,7 @@ import asyncio
 import base64
 import json
 import mailbox
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ async def test_a_clean_house_gives_no_finding(house: Planted) -> None:
         "recorded decisions": 5,
         "audit entries": 32,
         "refusals in the audit log": 0,
+        "checkpoints": 1,
         "workflows": 8,
         "workflows of nobody": 1,
         "mails": 9,
@@ -506,7 +508,90 @@ class TestAutomatic:
         assert ("base_amount_wrong", "approved") in await house.found()
 
 
+class TestTheCheckpoints:
+    async def test_a_cut_tail_is_found_with_its_entry(self, house: Planted) -> None:
+        house.sql("delete from audit where approval_id = ? and event = 'effect_done'", house.ids["approved"])
+
+        assert await house.found() == {("audit_lacks", "approved"), ("audit_cut", "approved")}
+
+    async def test_a_request_that_was_removed_with_all_its_rows_is_found(self, house: Planted) -> None:
+        gone = house.ids["waiting"]
+        house.sql("delete from audit where approval_id = ?", gone)
+        house.sql("delete from approvals where approval_id = ?", gone)
+
+        assert ("audit_request_missing", "waiting") in await house.found()
+
+    async def test_a_chain_that_was_made_anew_is_found(self, house: Planted) -> None:
+        house.unhappened(house.ids["approved"], "decision_signed")
+        house.sql(
+            "insert into audit select approval_id, seq + 1, at, event, actor, detail, hash, 'x' from audit "
+            "where approval_id = ? order by seq desc limit 1",
+            house.ids["approved"],
+        )
+
+        assert ("audit_rewritten", "approved") in await house.found()
+
+    async def test_entries_since_the_checkpoint_are_none_of_its_business(self, house: Planted) -> None:
+        async with at_work(house) as work:
+            await work.decide(house.ids["waiting"], "p-controller", "reject")
+
+        assert {what for what, _ in await house.found() if what.startswith(("audit", "checkpoint"))} == set()
+
+    @pytest.mark.parametrize(
+        ("statement", "what"),
+        [
+            ("delete from checkpoints", "checkpoint_missing"),
+            ("update checkpoints set signed = 'a.b.c'", "checkpoint_unsigned"),
+            ("update checkpoints set root = 'another'", "checkpoint_altered"),
+            ("update checkpoints set previous = 'another'", "checkpoint_altered"),
+            ("update checkpoints set number = 2", "checkpoint_missing"),
+        ],
+    )
+    async def test_a_row_that_was_tampered_with_is_found(self, house: Planted, statement: str, what: str) -> None:
+        house.sql(statement)
+
+        assert (what, "") in await house.found()
+
+    @pytest.mark.parametrize(
+        "tamper",
+        [
+            lambda it: it["heads"].pop(),
+            lambda it: it["heads"][0].__setitem__(1, 1),
+            lambda it: it.update(signed="a.b.c"),
+            lambda it: it.pop("heads"),
+            lambda it: it["heads"].append(it["heads"][0]),
+        ],
+    )
+    async def test_a_file_that_was_tampered_with_is_found(self, house: Planted, tamper: Any) -> None:
+        (file,) = house.settings.checkpoint_folder.glob("checkpoint-*.json")
+        document = json.loads(file.read_text())
+        tamper(document)
+        file.write_text(json.dumps(document))
+
+        assert await house.found() == {("checkpoint_altered", "")}
+
+    async def test_a_file_that_is_gone_is_found(self, house: Planted) -> None:
+        (file,) = house.settings.checkpoint_folder.glob("checkpoint-*.json")
+        file.unlink()
+
+        assert await house.found() == {("checkpoint_missing", "")}
+
+    async def test_one_that_the_staff_sides_key_signed_is_found(self, house: Planted) -> None:
+        body = claims(house.one("select signed from checkpoints"))["body"]
+        house.sql("update checkpoints set signed = ?", house.sign("checkpoint", body))
+
+        assert await house.found() == {("checkpoint_unsigned", "")}
+
+
 class TestTheAuditLog:
+    @pytest.fixture
+    def house(self, clean: Planted, tmp_path: Path) -> Planted:
+        """Without checkpoints: what a chain tells by itself."""
+        copied = clean.copy(tmp_path / "copy")
+        copied.sql("delete from checkpoints")
+        shutil.rmtree(copied.settings.checkpoint_folder)
+        return copied
+
     async def test_an_altered_entry_is_found(self, house: Planted) -> None:
         house.sql("update audit set actor = 'p-cfo' where approval_id = ? and seq = 2", house.ids["waiting"])
 

@@ -1,6 +1,7 @@
 """`plixo demo --json`: the story is played for real, checked, and told in one JSON object."""
 
 import shutil
+import tempfile
 from collections import defaultdict
 from typing import Any
 
@@ -40,7 +41,7 @@ OUTSIDE = {4, 6}
 
 
 def test_the_check_found_nothing_in_time(played: Played) -> None:
-    assert set(played.answer) == {"approvals", "check", "seconds"}
+    assert set(played.answer) == {"approvals", "check", "close", "seconds"}
     assert played.answer["check"] == {"ok": True, "findings": []}
     assert 0 < played.answer["seconds"] <= played.seconds < 90
     assert played.said.err == ""
@@ -74,6 +75,24 @@ def test_a_request_costs_what_was_promised(played: Played) -> None:
     for one in single:
         assert one["billable_actions"] <= 7
         assert one["history_events"] <= 28
+
+
+def test_at_the_close_stripe_holds_what_was_approved(played: Played) -> None:
+    executed = [one["amount_minor"] for one in played.answer["approvals"] if one["status"] == "executed"]
+    total, objects = sum(executed), len(executed)
+    figures = {"currency": "USD", "approved_minor": total, "held_minor": total, "difference_minor": 0}
+    assert played.answer["close"]["currencies"] == [{**figures, "objects": objects}]
+
+
+@pytest.mark.asvs("16.4.3")
+def test_the_audit_file_was_verified_offline_against_the_checkpoint(played: Played) -> None:
+    proved = played.answer["close"]["audit"]
+    assert (proved["ok"], proved["findings"], proved["notes"]) == (True, [], [])
+    assert (proved["requests"], [one["number"] for one in proved["checkpoints"]]) == (len(TOLD), [1])
+    assert proved["keys"]["from"].startswith(tempfile.gettempdir())
+    assert proved["source"] == str(played.data / "audit.json")
+    assert "Every chain is unbroken and every signature holds" in (played.data / "audit.html").read_text()
+    assert (played.data / "keys" / "audit-private.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_the_folder_held_is_kept(played: Played) -> None:

@@ -42,6 +42,8 @@ class Left:
         asked = ["--database", stack.settings.database, "--ledger", stack.standin_url]
         asked += ["--temporal", stack.settings.temporal_address, "--mailbox", str(stack.data / "mailbox")]
         asked += ["--keys", str(stack.settings.public_keys), "--json"]
+        asked += ["--checkpoints", str(stack.settings.checkpoint_folder)]
+        asked += ["--audit-keys", str(stack.settings.audit_public_keys)]
         return run(*asked, program=[sys.executable, "-m", "demo.check"])
 
 
@@ -121,6 +123,24 @@ async def test_it_finds_a_decision_that_was_only_ever_written_into_the_database(
     assert said.status == 1
     assert {"decision_altered", "decision_only_in_database"} <= {what for what, _ in found(said)}
     assert {approval_id for _, approval_id in found(said)} == {waiting["id"]}
+
+
+@pytest.mark.asvs("16.4.3")
+async def test_it_finds_an_entry_cut_off_a_chain(left: Left) -> None:
+    approval = left.approval(4)
+    _execute(
+        left.stack.data / "plixo.db",
+        "audit",
+        "delete from audit where approval_id = ? and event = 'decision_refused' and seq = "
+        "(select max(seq) from audit where approval_id = ?)",
+        approval["id"],
+        approval["id"],
+    )
+
+    said = left.check()
+
+    assert said.status == 1
+    assert found(said) == {("audit_cut", approval["id"])}
 
 
 def _credit_again(left: Left, approval: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Every path of a credit, played on the whole house; what each leaves in Temporal is recorded."""
+"""Every path of every workflow, played on the whole house; what each leaves in Temporal is recorded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,12 +13,14 @@ from demo.waiting import until
 from plixo.bootstrap import now
 from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
+from plixo.messages.audit import CheckpointAsked, CheckpointWish
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.store import decisions
 from starters.credits import Asked
 from starters.decisions import Saying, _sign, send
 from tests.support.house import House
 from workers.main import working
+from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
 
 FORGED: Final = "CR-AAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -139,10 +141,12 @@ class Path:
     Attributes:
         play: Plays it; the id of the request whose history is recorded.
         idle: It opens the workers itself.
+        prefix: What comes before that id in the workflow's.
     """
 
     play: Playing
     idle: bool = False
+    prefix: str = "credit/"
 
 
 PATHS: Final[dict[str, Path]] = {}
@@ -155,6 +159,12 @@ def path(play: Playing) -> Playing:
 
 def idle_path(play: Playing) -> Playing:
     PATHS[play.__name__] = Path(play, idle=True)
+    return play
+
+
+def other_path(play: Playing) -> Playing:
+    """Not a credit's: what it answers is the workflow's own id."""
+    PATHS[play.__name__] = Path(play, prefix="")
     return play
 
 
@@ -381,3 +391,13 @@ async def forged_start(play: Play) -> str:
         await asyncio.wait_for(handle.result(), 10)
         raise AssertionError("a forged start went through")
     return FORGED
+
+
+@other_path
+async def checkpoint_asked(play: Play) -> str:
+    """As Temporal's schedule starts it."""
+    asked = await play.house.workshop.temporal.execute_workflow(
+        CheckpointWorkflow.run, CheckpointWish(), id="audit-checkpoint", task_queue=APPROVALS_QUEUE
+    )
+    assert asked == CheckpointAsked("audit-checkpoint", "asked")
+    return "audit-checkpoint"

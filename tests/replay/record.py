@@ -29,7 +29,7 @@ async def record(name: str) -> None:
             else:
                 async with play.working():
                     approval_id = await path.play(play)
-            handle = house.workshop.temporal.get_workflow_handle(f"credit/{approval_id}")
+            handle = house.workshop.temporal.get_workflow_handle(path.prefix + approval_id)
             keep(name, await handle.fetch_history())
 
 

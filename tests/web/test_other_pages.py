@@ -1,4 +1,7 @@
 import mailbox
+import re
+from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -6,6 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from plixo.bootstrap import open_checkpoint_desk
+from plixo.store.audit_file import Checked, verify_document
+from starters.checkpoints import make_checkpoint
 from web.console.mailbox import linked
 
 
@@ -62,6 +68,84 @@ async def test_the_audit_page_names_the_first_bad_row(house: Any) -> None:
     broken = await finance.get("/audit")
     assert "1 of 1 requests do not hold." in broken.text
     assert f"{approval_id}: entry 1 was changed" in broken.text
+
+
+async def checkpoint(house: Any) -> Any:
+    desk = open_checkpoint_desk(house.staff.settings, house.staff.desk.ledger)
+    return await make_checkpoint(replace(desk, clock=house.clock))
+
+
+@pytest.mark.asvs("16.4.3")
+async def test_the_audit_page_checks_what_changed_since_the_checkpoint_and_says_so(house: Any) -> None:
+    old = await house.asked()
+    finance = await house.visitor("finance")
+    assert "There is no checkpoint yet" in (await finance.get("/audit")).text
+    house.clock.ahead = timedelta(hours=1)
+    await checkpoint(house)
+    assert "Nothing has changed since checkpoint 1." in (await finance.get("/audit")).text
+    await house.asked(request_id="r-2")
+    page = (await finance.get("/audit")).text
+    assert "Every chain that changed since checkpoint 1 is unbroken and every signature holds: 2 entries" in page
+    assert "holds 2 entries of 1 requests. All of them were checked then, and held." in page
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text("drop trigger audit_fixed"))
+        await tx.session.execute(text("update audit set actor = 'p-cfo' where approval_id = :old"), {"old": old})
+    assert "They are not checked again here" in (await finance.get("/audit")).text, "and it does not say that they hold"
+    house.clock.ahead = timedelta(hours=2)
+    await checkpoint(house)
+    page = (await finance.get("/audit")).text
+    assert "<strong>and this did not hold:</strong>" in page
+    assert f"{old}: entry 1 was changed" in page
+
+
+async def test_the_audit_page_has_a_bound_and_says_what_it_did_not_check(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.console.audit.MOST_CHECKED", 2)
+    monkeypatch.setattr("web.console.audit.MOST_TAKEN", 1)
+    for number in range(3):
+        await house.asked(request_id=f"r-{number}")
+    finance = await house.visitor("finance")
+    page = (await finance.get("/audit")).text
+    assert "Every chain that was looked at is unbroken" in page
+    assert "1 more requests changed before these, and this page did not check them" in page
+    taken = (await finance.get("/audit/export.html")).text
+    assert "The 1 of 3 requests that changed last" in taken
+
+
+@pytest.mark.asvs("16.4.3")
+async def test_the_audit_page_does_not_believe_a_checkpoint_that_nobody_signed(house: Any) -> None:
+    await house.asked()
+    house.clock.ahead = timedelta(hours=1)
+    made = await checkpoint(house)
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text("drop trigger checkpoints_fixed"))
+        await tx.session.execute(text("update checkpoints set signed = :signed"), {"signed": made.signed[:-8]})
+    page = (await (await house.visitor("finance")).get("/audit")).text
+    assert "Checkpoint 1 in the database was not signed by the audit key." in page
+    assert "2 entries and 1 signatures of 1 requests, checked just now" in page
+
+
+async def test_auditors_take_the_log_with_them(house: Any) -> None:
+    approval_id = await house.asked(note="<b>Two days</b> down")
+    finance = await house.visitor("finance")
+    page = await finance.get("/audit/export.html")
+    assert re.fullmatch(r'attachment; filename="plixo-audit-[\d-]+\.html"', page.headers["content-disposition"])
+    assert approval_id in page.text
+    assert "&lt;b&gt;Two days&lt;/b&gt; down" in page.text
+    assert "<script" not in page.text
+    sealed = await finance.get("/audit/export.json")
+    assert sealed.headers["content-type"] == "application/json"
+    assert "no-store" in sealed.headers["cache-control"]
+    assert verify_document(sealed.json(), house.staff.verifier) == Checked(1, 2, 1)
+
+
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.parametrize("path", ["/audit/export.html", "/audit/export.json"])
+async def test_nobody_else_does(house: Any, path: str) -> None:
+    await house.asked()
+    assert (await (await house.visitor("legal")).get(path)).status_code == 404
+    assert (await (await house.visitor()).get(path)).status_code == 303
 
 
 def post(folder: Path, subject: str, body: str) -> None:

@@ -46,8 +46,13 @@ _LOOKS: Final = {
 def standing(record: Record) -> Standing:
     """Where a request stands, such as `Waiting on Controller`."""
     state = record.approval.state
+    return look(state, f"Waiting on {waiting_on(record)}" if state is State.WAITING else "")
+
+
+def look(state: State, label: str = "") -> Standing:
+    """How a state is shown, by its own label unless another is given."""
     shape, tone = _LOOKS[state]
-    return Standing(f"Waiting on {waiting_on(record)}" if state is State.WAITING else state.label, shape, tone)
+    return Standing(label or state.label, shape, tone)
 
 
 def waiting_on(record: Record) -> str:

@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from plixo.domain.approval import Decision, Verdict
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.checkpoint import Checkpoint, Head, merkle_root
 from plixo.domain.mandate import SignedRequest, decision_claims
 from plixo.domain.money import Money
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
@@ -20,7 +21,8 @@ from plixo.domain.reasons import Reason
 from plixo.signing.keys import key_id
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from plixo.store.audit import GENESIS, AuditLine
-from plixo.store.audit_file import NotAnAuditFile, check_block, to_document, verify_document
+from plixo.store.audit_file import CheckpointTooNew, NotAnAuditFile, check_block, to_document, verify_document
+from plixo.store.checkpoint_file import Held
 
 NOW = datetime(2026, 8, 3, 14, 0, tzinfo=UTC)
 FIRST, SECOND = "CR-" + "A" * 26, "CR-" + "B" * 26
@@ -222,6 +224,99 @@ def test_what_was_done_to_the_file_is_named(
     checked = verify_document(document, verifier)
     assert not checked.ok
     assert checked.findings[0].startswith(named)
+
+
+def held_of(document: Document, at: datetime = NOW) -> Held:
+    """A checkpoint over what the file holds."""
+    heads = {
+        found["approval_id"]: Head(found["approval_id"], len(found["chain"]), found["chain"][-1]["hash"])
+        for found in document["requests"]
+    }
+    made = Checkpoint(7, at.isoformat(timespec="milliseconds"), merkle_root([*heads.values()]), len(heads), 8)
+    return Held(made, "signed", heads)
+
+
+def reseal(document: Document, key: OKPKey, *, whole: bool = True) -> Document:
+    """As somebody who holds even the staff side's key, but not what was kept elsewhere."""
+    blocks = document["requests"]
+    return json.loads(json.dumps(to_document(blocks, public(key), signer_of(key), NOW, whole=whole)))
+
+
+def cut_and_tell_no_more_of_it(document: Document) -> None:
+    first(document)["state"], first(document)["chain"] = "executing", first(document)["chain"][:5]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        (cut_and_tell_no_more_of_it, f"{FIRST}: entry 6 is missing: the chain was cut off (checkpoint 7 holds 6"),
+        (rehash, f"{FIRST}: entry 6 is not the one that checkpoint 7 holds: the chain was made anew up to there"),
+        (lambda it: it["requests"].pop(0), f"{FIRST}: the whole request is missing (checkpoint 7 holds it with 6"),
+    ],
+)
+@pytest.mark.asvs("16.4.3")
+def test_what_not_even_the_seal_shows_the_checkpoint_does(
+    document: Document, key: OKPKey, verifier: StaffVerifier, tamper: Tamper, named: str
+) -> None:
+    held = held_of(document)
+    assert verify_document(reseal(document, key), verifier, held).ok
+    tamper(document)
+    sealed_again = reseal(document, key)
+    assert verify_document(sealed_again, verifier).ok, "the seal is the forger's own"
+    (finding,) = verify_document(sealed_again, verifier, held).findings
+    assert finding.startswith(named)
+
+
+def test_a_file_of_some_requests_may_lack_the_others_and_only_the_seal_can_say_so(
+    document: Document, key: OKPKey, verifier: StaffVerifier
+) -> None:
+    held = held_of(document)
+    document["requests"].pop(0)
+    some = reseal(document, key, whole=False)
+    assert verify_document(some, verifier, held).ok
+    del some["seal"]
+    assert f"{FIRST}: the whole request is missing" in verify_document(some, verifier, held).findings[1]
+
+
+def test_a_checkpoint_that_was_made_after_the_file_proves_nothing_of_it(
+    document: Document, verifier: StaffVerifier
+) -> None:
+    with pytest.raises(CheckpointTooNew, match="checkpoint 7 is of 2026-08-03T14:00:01"):
+        verify_document(document, verifier, held_of(document, NOW + timedelta(seconds=1)))
+
+
+EFFECT = {"effect_id": "EF-1", "kind": "credit_note", "key": "k", "amount_minor": 420_000, "currency": "USD"}
+
+
+def with_effect(key: OKPKey) -> Document:
+    found = executed(key)
+    events = [(line["event"], line["actor"], line["detail"]) for line in found["chain"]]
+    events[4] = ("effect_intended", "system", EFFECT)
+    events[5] = ("effect_done", "system", {**EFFECT, "stripe_object": "cn_1"})
+    effect = {**EFFECT, "params": {"amount": 420_000}, "state": "done", "stripe_object": "cn_1", "why": ""}
+    return {**found, "chain": chained(FIRST, *events), "effect": effect}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, None),
+        ({"amount_minor": 1}, "its effect EF-1 is not what the effect_intended entry tells of"),
+        ({"key": "another"}, "its effect EF-1 is not what the effect_intended entry tells of"),
+        ({"stripe_object": "cn_2"}, "its effect EF-1 is not what the effect_done entry tells of"),
+    ],
+)
+def test_what_stripe_was_sent_is_held_against_the_chain(
+    key: OKPKey, verifier: StaffVerifier, changed: dict[str, Any], named: str | None
+) -> None:
+    found = with_effect(key)
+    found["effect"].update(changed)
+    assert check_block(found, verifier) == (f"{FIRST}: {named}" if named else None)
+
+
+def test_an_effect_that_the_chain_tells_of_and_that_is_missing_is_named(key: OKPKey, verifier: StaffVerifier) -> None:
+    found = {**with_effect(key), "effect": None}
+    assert check_block(found, verifier) == f"{FIRST}: entry 5 tells of an effect, which is missing"
 
 
 def test_a_request_added_after_the_sealing_is_named(document: Document, key: OKPKey, verifier: StaffVerifier) -> None:

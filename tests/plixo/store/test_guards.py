@@ -7,10 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from plixo.domain.approval import State
+from plixo.domain.checkpoint import Checkpoint
 from plixo.domain.effects import Effect, EffectKind
 from plixo.domain.money import Money
 from plixo.ports import AuditEntry
-from plixo.store import policies
+from plixo.store import checkpoints, policies
 from plixo.store.models import Base
 from tests.support.rows import NOW, Rows
 
@@ -50,6 +51,7 @@ MOVES = {
     "effects": {"state", "stripe_object", "why", "settled_at"},
     "audit": set(),
     "policies": set(),
+    "checkpoints": set(),
 }
 FIXED = [
     (table, column.name) for table, moves in MOVES.items() for column in Base.metadata.tables[table].columns
@@ -82,6 +84,7 @@ async def filled(rows: Rows) -> str:
     async with rows.ledger.begin() as tx:
         await tx.intend(effect(approval_id), NOW)
         await policies.publish(tx.session, "hash", "content", NOW)
+        await checkpoints.insert(tx.session, Checkpoint(1, NOW.isoformat(), "root", 1, 3), "signed")
     return approval_id
 
 

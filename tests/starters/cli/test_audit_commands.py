@@ -1,7 +1,9 @@
 """`plixo audit` on what really happened: asked, decided, carried out, by the real parts."""
 
 import asyncio
+import html
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -217,3 +219,162 @@ def test_a_file_of_keys_that_is_none_is_named(plixo: Plixo, tmp_path: Path, cont
     ran = plixo("audit", "verify", str(file), "--keys", str(keys))
     assert ran.code == 1
     assert "keys.json holds no public keys" in ran.err
+
+
+async def checkpointed(plixo: Plixo, folder: Path) -> Path:
+    """A checkpoint over what was told, copied to where an auditor has it."""
+    out = folder / "checkpoint.json"
+    made = await asyncio.to_thread(plixo, "audit", "checkpoint", "--out", str(out), "--json")
+    assert made.code == 0, made.err
+    assert (made.document["number"], made.document["requests"], made.document["file"]) == (1, 2, str(out))
+    return out
+
+
+@pytest.mark.usefixtures("told")
+async def test_the_database_is_held_against_the_folders_checkpoints(plixo: Plixo, tmp_path: Path) -> None:
+    before = await asyncio.to_thread(plixo, "audit", "verify")
+    assert "No checkpoint was found: that a chain's end was cut off" in " ".join(before.out.split())
+    page = (await asyncio.to_thread(plixo, "audit", "checkpoint")).out
+    assert page.startswith("Checkpoint 1 is signed.\n")
+    again = await asyncio.to_thread(plixo, "audit", "verify", "--json")
+    assert (again.code, again.document["ok"], again.document["notes"]) == (0, True, [])
+    assert [one["number"] for one in again.document["checkpoints"]] == [1]
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    kept.write_text(kept.read_text().replace("plixo-checkpoint/1", "plixo-checkpoint/2"))
+    bent = await asyncio.to_thread(plixo, "audit", "verify")
+    assert bent.code == 1
+    assert "First bad row: checkpoint 1:" in bent.out
+
+
+CUT = "delete from audit where event = 'effect_done'"
+GONE = (
+    "delete from effects; delete from decisions; delete from audit where approval_id in (select approval_id from "
+    "approvals where state = 'executed'); delete from approvals where state = 'executed'"
+)
+
+
+@pytest.mark.asvs("16.4.3")
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        (f"{CUT}; update approvals set state = 'executing' where state = 'executed'", "entry 6 is missing: the chain"),
+        (GONE, "the whole request is missing (checkpoint 1 holds it with 6 entries)"),
+    ],
+    ids=["cut tail", "missing request"],
+)
+@pytest.mark.usefixtures("told")
+async def test_what_was_cut_off_or_removed_cleanly_shows_by_the_checkpoint_alone(
+    plixo: Plixo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statements: str, named: str
+) -> None:
+    await checkpointed(plixo, tmp_path)
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(tmp_path / "plixo.db")) as live, closing(sqlite3.connect(copy)) as database:
+        live.backup(database)
+        for (name,) in database.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+            database.execute(f'drop trigger "{name}"')
+        database.executescript(statements)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{copy}")
+    ran = await asyncio.to_thread(plixo, "audit", "verify", "--json")
+    assert ran.code == 1
+    assert any(named in finding for finding in ran.document["findings"])
+    monkeypatch.setenv("PLIXO_CHECKPOINTS", str(tmp_path / "nowhere"))
+    blind = await asyncio.to_thread(plixo, "audit", "verify", "--json")
+    assert not any(named in finding for finding in blind.document["findings"]), "what only a checkpoint can tell"
+    assert "is missing" in blind.document["findings"][-1], "and that the checkpoint itself is gone is told"
+
+
+@pytest.mark.asvs("16.4.3")
+async def test_a_file_is_held_against_a_checkpoint_where_there_is_nothing_else(
+    told: House, plixo: Plixo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = await checkpointed(plixo, tmp_path)
+    whole = (await asyncio.to_thread(plixo, "audit", "export", "--json")).document
+    mine = next(block["approval_id"] for block in whole["requests"] if block["decisions"])
+    one = (await asyncio.to_thread(plixo, "audit", "export", mine, "--json")).document
+    keys = ["--keys", str(told.settings.public_keys), "--checkpoint-keys", str(told.settings.audit_public_keys)]
+    monkeypatch.setenv("PLIXO_DATA", str(tmp_path / "elsewhere"))
+    monkeypatch.delenv("DATABASE_URL")
+    file = tmp_path / "audit.json"
+
+    async def verify(document: Any) -> Ran:
+        file.write_text(json.dumps(document))
+        words = ["audit", "verify", str(file), "--checkpoint", str(checkpoint), *keys, "--json"]
+        return await asyncio.to_thread(plixo, *words)
+
+    for document in (whole, one):
+        ran = await verify(document)
+        assert (ran.code, ran.document["findings"]) == (0, []), ran.err
+    forged = json.loads(json.dumps(whole))
+    forged["requests"] = [block for block in forged["requests"] if block["approval_id"] != mine]
+    del forged["seal"]
+    assert f"{mine}: the whole request is missing (checkpoint 1 holds it" in (await verify(forged)).out
+    strange = await verify(whole | {"requests": [*whole["requests"], whole["requests"][0]]})
+    assert strange.document["findings"] == ["a request stands in the file twice"]
+    checkpoint.write_text(checkpoint.read_text().replace('"number": 1', '"number": 2'))
+    assert "is not to be trusted" in (await verify(whole)).document["findings"][0]
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_checkpoint_that_is_newer_than_the_file_is_refused_as_such(plixo: Plixo, tmp_path: Path) -> None:
+    file = tmp_path / "audit.json"
+    file.write_text((await asyncio.to_thread(plixo, "audit", "export", "--json")).out)
+    checkpoint = await checkpointed(plixo, tmp_path)
+    ran = await asyncio.to_thread(plixo, "audit", "verify", str(file), "--checkpoint", str(checkpoint))
+    assert ran.code == 1
+    assert "export anew, or give an older one" in ran.err
+
+
+@pytest.mark.usefixtures("told")
+async def test_the_page_tells_the_whole_story_and_needs_nothing_else(plixo: Plixo, tmp_path: Path) -> None:
+    file = tmp_path / "audit.html"
+    ran = await asyncio.to_thread(plixo, "audit", "export", "--html", str(file))
+    assert (ran.code, "".join(ran.out.split())) == (0, f"Written:{file},2requests.")
+    page = html.unescape(file.read_text())
+    sealed = (await asyncio.to_thread(plixo, "audit", "export", "--json")).document
+    done = decided(sealed)
+    for words in (
+        "Every chain is unbroken and every signature holds: 8 entries and 3 signatures of 2 requests",
+        "Billing Admin",
+        "The outage of May.",
+        done["request"]["path"]["why"],
+        "for Controller",
+        "<q>because</q>",
+        done["effect"]["stripe_object"],
+        done["effect"]["key"],
+        *(entry["hash"] for block in sealed["requests"] for entry in block["chain"]),
+    ):
+        assert words in page
+    assert page.count("signature holds</span>") == 3
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=[\"']?(?!#)|url\(|@import", page)
+
+
+@pytest.mark.usefixtures("told")
+async def test_the_page_says_what_does_not_hold_and_escapes_what_was_typed(
+    plixo: Plixo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, file = tmp_path / "copy.db", tmp_path / "audit.html"
+    with closing(sqlite3.connect(tmp_path / "plixo.db")) as live, closing(sqlite3.connect(copy)) as database:
+        live.backup(database)
+        for (name,) in database.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+            database.execute(f'drop trigger "{name}"')
+        database.execute("update decisions set comment = '<script>alert(1)</script>'")
+        database.execute("update approvals set change = '{}' where state = 'waiting'")
+        database.commit()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{copy}")
+    ran = await asyncio.to_thread(plixo, "audit", "export", "--html", str(file))
+    assert (ran.code, ran.err) == (0, "")
+    page = file.read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert "2 of 2 requests do not hold:" in page
+    assert "its rows were changed until they cannot be read" in page
+    assert "what stands beside the signature is not what was signed" in page
+
+
+def test_without_the_staff_sides_key_no_checkpoint_is_signed(plixo: Plixo, tmp_path: Path) -> None:
+    assert plixo("db", "upgrade").code == 0
+    ran = plixo("audit", "checkpoint", "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "checkpoints are signed on the staff side: run this where the console runs" in ran.err
+    assert not (tmp_path / "data" / "keys").exists()

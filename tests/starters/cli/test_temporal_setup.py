@@ -163,15 +163,17 @@ def test_the_command_says_what_it_did(address: str, plixo: Plixo, monkeypatch: p
         "retention_changed": False,
         "search_attributes": list(NAMES),
         "added": list(NAMES),
+        "schedules": [{"schedule_id": "audit-checkpoint", "done": "made", "paused": False}],
     }
     again = plixo("temporal", "setup")
     assert again.code == 0
     words = [" ".join(line.split()) for line in again.out.splitlines()]
-    assert words[:4] == [
+    assert words[:5] == [
         "namespace told, there",
         "retention 400 days",
         "search attributes PlixoKind, PlixoWaitsFor, PlixoDue",
         "added now none",
+        "schedules audit-checkpoint, there",
     ]
 
 

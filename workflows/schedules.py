@@ -1,0 +1,54 @@
+"""What Temporal starts by the clock, all of it: `plixo temporal setup` and the embedded stack make it so."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from plixo.messages.approvals import APPROVALS_QUEUE
+from plixo.messages.audit import CheckpointWish
+from workflows.checkpoint import CheckpointWorkflow
+
+CHECKPOINT: Final = "audit-checkpoint"
+"""Asks for a checkpoint over the audit log."""
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """One thing that is started by the clock.
+
+    Attributes:
+        schedule_id: Its name in Temporal; also what its workflows' ids begin with.
+        every: How often, counted from 1970 in UTC, so that a day begins at midnight there.
+        offset: How much later than that.
+        workflow: Its run method.
+        argument: What it is started with.
+        task_queue: Where it runs.
+        note: What it is for, for operators.
+    """
+
+    schedule_id: str
+    every: timedelta
+    offset: timedelta
+    workflow: Any
+    argument: Any
+    task_queue: str
+    note: str
+
+
+def schedules(*, checkpoint_hours: int) -> tuple[Scheduled, ...]:
+    """All of them.
+
+    Args:
+        checkpoint_hours: How many hours lie between two checkpoints.
+    """
+    return (
+        Scheduled(
+            schedule_id=CHECKPOINT,
+            every=timedelta(hours=checkpoint_hours),
+            offset=timedelta(minutes=10),
+            workflow=CheckpointWorkflow.run,
+            argument=CheckpointWish(),
+            task_queue=APPROVALS_QUEUE,
+            note="Asks the staff side for a signed checkpoint over the audit log.",
+        ),
+    )
