@@ -1,11 +1,16 @@
 """What operators do by hand, past the product's own doors: kept with their name, in the history of what it touches."""
 
+from typing import Final
+
 from plixo.domain.people import Person
 from plixo.ports import AuditEntry
 from starters.desk import Desk
 
+MAX_ASKED: Final = 200
+"""Characters of what was asked that are kept; a signal's name may be of any length."""
 
-async def note_operation(desk: Desk, person: Person, approval_id: str, asked: str) -> None:
+
+async def note_operation(desk: Desk, person: Person, approval_id: str, asked: str, *, allowed: bool) -> None:
     """Keep in a request's history that somebody asks Temporal for something about its workflow.
 
     It is kept before Temporal is asked, so that nothing happens unseen; a workflow that belongs to no request has no
@@ -15,8 +20,11 @@ async def note_operation(desk: Desk, person: Person, approval_id: str, asked: st
         desk: The staff side.
         person: Who asks.
         approval_id: Whose workflow.
-        asked: What for, such as `POST terminate`.
+        asked: What for, such as `terminate`.
+        allowed: Whether it will be done.
     """
+    event = "operated" if allowed else "operation_refused"
     async with desk.ledger.begin() as tx:
         if await tx.approval(approval_id) is not None:
-            await tx.audit(AuditEntry(approval_id, "operated", person.person_id, {"asked": asked}), desk.clock())
+            entry = AuditEntry(approval_id, event, person.person_id, {"asked": asked[:MAX_ASKED]})
+            await tx.audit(entry, desk.clock())

@@ -18,7 +18,7 @@ from plixo.store.away import DATABASE_AWAY
 from plixo.temporal.ui import TemporalUiAway
 from web.identity import SignInNeeded, TokenNeeded
 from web.rendering import bare_page
-from web.temporal.asking import CALLS
+from web.temporal.asking import ASSETS, CALLS
 
 STRIPE_AWAY: Final = "Stripe cannot be reached right now; nothing was changed. Try again in a minute."
 DATABASE_AWAY_WORDS: Final = "The database cannot be reached right now; nothing was changed. Try again in a minute."
@@ -88,8 +88,8 @@ def answer(request: Request, failed: Failed) -> Response:
 
 
 def _asked_by_a_program(request: Request) -> bool:
-    """Whether an answer is read by a program: one that has a token, or a page of Temporal UI."""
-    return request.scope["path"].startswith(("/api/", "/codec/", CALLS))
+    """Whether the answer goes to a program: one that has a token, or a page of Temporal UI that loads what it needs."""
+    return str(request.scope["path"]).startswith(("/api/", "/codec/", CALLS, ASSETS))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from plixo.temporal.ui import TemporalUiAway
-from web.temporal.asking import CALLS, FRAME, ROOT
+from web.temporal.asking import ASSETS, CALLS, FRAME
 
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of an answer: above what a workflow's history may take."""
@@ -22,12 +22,12 @@ SETTINGS: Final = f"{CALLS}settings"
 """What its pages may do."""
 
 _PASSED_BACK: Final = ("content-type", "content-encoding", "content-disposition", "etag", "last-modified")
-_IMMUTABLE: Final = f"{ROOT}/_app/immutable/"
+_IMMUTABLE: Final = f"{ASSETS}immutable/"
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _NOT_MODIFIED: Final = 304
 _REDIRECTS: Final = range(300, 400)
-_BACK: Final = '<a class="back-to-plixo" href="/approvals">Plixo</a>'
-_LOOKS: Final = '<link rel="stylesheet" href="/static/temporal.css">'
+_BACK: Final = '<a class="back-to-plixo" href="/approvals">← Plixo</a>'
+_LOOKS: Final = '<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/temporal.css">'
 
 
 def _headers(path: str, answer: httpx.Response) -> dict[str, str]:
@@ -76,7 +76,10 @@ def _with_way_back(html: str) -> str:
 
 def _read_only(settings: str) -> str:
     """Its settings for somebody who may look and not touch: it hides what they may not do."""
-    return json.dumps({**json.loads(settings), "DisableWriteActions": True})
+    try:
+        return json.dumps({**json.loads(settings), "DisableWriteActions": True})
+    except (ValueError, TypeError) as error:
+        raise TemporalUiAway("Temporal UI answers with something else than its settings") from error
 
 
 async def handed_on(path: str, answer: httpx.Response, *, may_write: bool) -> Response:
@@ -92,7 +95,8 @@ async def handed_on(path: str, answer: httpx.Response, *, may_write: bool) -> Re
     """
     _check(answer)
     headers = _headers(path, answer)
-    if path != SETTINGS and not headers.get("content-type", "").startswith("text/html"):
+    page = headers.get("content-type", "").startswith("text/html") and not path.startswith(CALLS)
+    if not page and path != SETTINGS:
         return _Passed(answer, headers)
     text = await _text(answer)
     kept = {"content-type": headers["content-type"]} if "content-type" in headers else {}
@@ -123,13 +127,16 @@ async def _text(answer: httpx.Response) -> str:
     """A page as text.
 
     Raises:
-        TemporalUiAway: It is longer than a page can be.
+        TemporalUiAway: It breaks off, or is longer than a page can be.
     """
     content = b""
-    async for chunk in answer.aiter_bytes():
-        content += chunk
-        if len(content) > MAX_PAGE:
-            raise TemporalUiAway("Temporal UI answers with a page that is too long")
+    try:
+        async for chunk in answer.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_PAGE:
+                raise TemporalUiAway("Temporal UI answers with a page that is too long")
+    except httpx.HTTPError as error:
+        raise TemporalUiAway(f"Temporal UI breaks off: {type(error).__name__}") from error
     return content.decode(errors="replace")
 
 
@@ -141,5 +148,3 @@ async def _bounded(answer: httpx.Response) -> AsyncIterator[bytes]:
         if seen > MAX_ANSWER:
             raise TemporalUiAway("Temporal UI answers with too much")
         yield chunk
-
-

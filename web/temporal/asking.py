@@ -16,6 +16,8 @@ ROOT: Final = "/temporal"
 """Where it lives on the console; it is told so itself, by `--ui-public-path` or `TEMPORAL_UI_PUBLIC_PATH`."""
 CALLS: Final = f"{ROOT}/api/v1/"
 """Below it are the calls of its pages; everything else is pages, scripts and styles."""
+ASSETS: Final = f"{ROOT}/_app/"
+"""Below it are its scripts and styles."""
 FRAME: Final = f"{ROOT}/render"
 """Shows a workflow's summary in a frame, under a policy of its own that lets nothing run."""
 
@@ -23,6 +25,7 @@ _PASSED_ON: Final = ("accept", "caller-type", "content-type", "if-modified-since
 """No cookie and no authorization of ours, no word on who asks or from where, and no other method in disguise."""
 _TARGET: Final = re.compile(rb"[!-~]*", re.ASCII)
 _WORKFLOW: Final = re.compile(rf"{re.escape(CALLS)}namespaces/[^/]+/workflows/(?P<id>[^/]+)(?:/(?P<what>.+))?")
+_BARE: Final = {"POST": "start", "DELETE": "delete"}
 _QUERY: Final = re.compile(r"query/[^/]+")
 
 
@@ -69,9 +72,9 @@ class Asked:
 
     @property
     def what(self) -> str:
-        """What is asked of a workflow, such as `terminate` or `signal/decide`; empty where it is about none."""
+        """What is asked of a workflow, such as `terminate` or `signal/x`; empty where it is about none."""
         found = _WORKFLOW.fullmatch(self.path)
-        return found["what"] or "start" if found else ""
+        return found["what"] or _BARE.get(self.method, self.method.lower()) if found else ""
 
     @property
     def approval_id(self) -> str:

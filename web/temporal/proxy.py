@@ -66,13 +66,13 @@ async def _note(visit: Visit, asked: Asked) -> None:
     Raises:
         NotAllowed: They are no operator.
     """
-    person_id, request_id = visit.person.person_id, visit.request.state.request_id
-    if not may_operate(visit.person):
-        log.warning("request %s: %s may not ask Temporal for %s %s", request_id, person_id, asked.method, asked.path)
-        raise NotAllowed.one("person", "not_operator", ONLY_OPERATORS)
-    log.warning("request %s: %s asks Temporal for %s %s", request_id, person_id, asked.method, asked.path)
+    allowed = may_operate(visit.person)
+    words = "request %s: %s asks Temporal for %s %s" if allowed else "request %s: %s may not ask Temporal for %s %s"
+    log.warning(words, visit.request.state.request_id, visit.person.person_id, asked.method, asked.path)
     if asked.approval_id:
-        await note_operation(visit.desk, visit.person, asked.approval_id, f"{asked.method} {asked.what}")
+        await note_operation(visit.desk, visit.person, asked.approval_id, asked.what, allowed=allowed)
+    if not allowed:
+        raise NotAllowed.one("person", "not_operator", ONLY_OPERATORS)
 
 
 async def _hand_on(visit: Visit, asked: Asked) -> Response:
