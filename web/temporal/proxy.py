@@ -26,9 +26,7 @@ ONLY_OPERATORS: Final = "Only operators change anything in Temporal."
 async def login(visit: PageVisit, returnUrl: str = "") -> Response:  # noqa: N803 - Temporal UI's own name
     """Where its pages send whoever is no longer signed in; by now they are again."""
     _open_to(visit)
-    back = urlsplit(returnUrl)
-    place = local_path(f"{back.path}?{back.query}" if back.query else back.path, ROOT)
-    return RedirectResponse(place if place.startswith(f"{ROOT}/") else ROOT, 303)
+    return RedirectResponse(_below(returnUrl), 303)
 
 
 @router.get(ROOT)
@@ -46,6 +44,16 @@ async def call(visit: PageVisit) -> Response:
     if asked.writes:
         await _note(visit, asked)
     return await _hand_on(visit, asked)
+
+
+def _below(address: str) -> str:
+    """Where an address of Temporal UI is on this console; its own start for any other."""
+    try:
+        back = urlsplit(address)
+    except ValueError:
+        return ROOT
+    place = local_path(f"{back.path}?{back.query}" if back.query else back.path, ROOT)
+    return place if place.startswith(f"{ROOT}/") else ROOT
 
 
 def _open_to(visit: Visit) -> TemporalUi:
