@@ -146,9 +146,11 @@ async def _without_temporal_ui(request: Request, error: Exception) -> Response:
 
 def _wanted(request: Request) -> str:
     """Where they go on to: the page they asked for, or the one with the form they sent; its words are gone by then."""
-    path = request.url.path
     if request.method == "GET":
+        # As it came: a workflow's id in an address of Temporal UI holds a slash that must not become one of the path.
+        path = request.scope["raw_path"].decode("ascii", "replace")
         return f"{path}?{request.url.query}" if request.url.query else path
+    path = request.url.path
     if path.startswith("/credits"):
         return "/credits/new"
     return path.rpartition("/")[0] if path.startswith("/approvals/") else path

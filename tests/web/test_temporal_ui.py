@@ -69,6 +69,12 @@ async def test_nobody_is_sent_to_sign_in_and_then_back(house: Any, ui: PlayedUi)
     page = await visitor.get("/temporal/namespaces/default/workflows?query=x")
     assert page.status_code == 303
     assert page.headers["location"] == "/sign-in?next=/temporal/namespaces/default/workflows%3Fquery%3Dx"
+    one = await visitor.get("/temporal/namespaces/default/workflows/credit%2FCR-1")
+    then = await visitor.post(
+        "/sign-in", data={"person": "p-operator", "next": httpx.URL(one.headers["location"]).params["next"]}
+    )
+    assert then.headers["location"] == "/temporal/namespaces/default/workflows/credit%2FCR-1"
+    visitor = await house.visitor()
     for path in (SOMEBODY, "/temporal/_app/immutable/x.js"):
         call = await visitor.get(path)
         assert call.status_code == 401
