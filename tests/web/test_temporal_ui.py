@@ -32,6 +32,8 @@ WRITES = [
     ("PATCH", f"{CALLS}/namespaces/default/schedules/s-1"),
     ("DELETE", f"{CALLS}/namespaces/default/schedules/s-1"),
     ("POST", f"{CALLS}/namespaces/query/x"),
+    ("POST", f"{CALLS}/namespaces/default/query/x"),
+    ("POST", f"{CALLS}/namespaces/default/activities-deprecated/pause"),
     ("PUT", QUERY),
     ("POST", f"{SOMEBODY}/query/a/terminate"),
 ]
@@ -141,14 +143,33 @@ async def test_a_change_leaves_a_name_in_the_requests_history_and_in_the_log(
     async with house.staff.desk.ledger.read() as session:
         chain = await audit.lines(session, approval_id)
     told = [(line.event, line.actor, line.detail) for line in chain][-2:]
-    asked = {"asked": "signal/submit_decision"}
+    asked = {"asked": "POST signal/submit_decision"}
     assert told == [("operated", "p-operator", asked), ("operation_refused", "p-cfo", asked)]
     assert audit.first_break(chain) is None
     assert f"p-operator asks Temporal for POST {path}" in caplog.text
     assert f"p-cfo may not ask Temporal for POST {path}" in caplog.text
     assert len(ui.asked) == 1
     page = (await (await house.visitor("finance")).get(f"/approvals/{approval_id}")).text
-    assert "asked Temporal by hand for signal/submit_decision" in page
+    assert "asked Temporal by hand for POST signal/submit_decision" in page
+
+
+@pytest.mark.asvs("16.3.2")
+async def test_a_change_to_several_is_in_the_history_of_each(house: Any, ui: PlayedUi) -> None:
+    """Batches and activities are named in the body; ids that belong to no request, and those of no shape, are not."""
+    asked = [await house.asked(request_id=f"r-{number}") for number in (1, 2)]
+    executions = [{"workflowId": f"credit/{approval_id}"} for approval_id in [*asked, asked[0], "CR-" + "A" * 26]]
+    path = f"{CALLS}/namespaces/default/batch-operations/b-1"
+    operator = await house.visitor("operator")
+    body = {"executions": executions, "terminationOperation": {"identity": "me"}}
+    assert (await operator.post(path, json=body)).status_code == 200
+    async with house.staff.desk.ledger.read() as session:
+        told = [line for line in await audit.lines(session) if line.event == "operated"]
+    assert sorted(line.approval_id for line in told) == sorted(asked)
+    assert [line.detail["asked"] for line in told] == ["POST batch-operations/b-1"] * 2
+    assert len(ui.asked) == 1
+    crowd = [f"CR-{base64.b32encode(number.to_bytes(16, 'big')).decode()[:26]}" for number in range(501)]
+    assert (await operator.post(path, json=crowd)).status_code == 422
+    assert len(ui.asked) == 1
 
 
 async def test_a_look_leaves_nothing(house: Any, ui: PlayedUi) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -9,8 +10,7 @@ from urllib.parse import unquote
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from plixo.domain.ids import is_approval_id
-from plixo.domain.refusals import NotFound
+from plixo.domain.refusals import NotFound, Refused
 
 ROOT: Final = "/temporal"
 """Where it lives on the console; it is told so itself, by `--ui-public-path` or `TEMPORAL_UI_PUBLIC_PATH`."""
@@ -20,13 +20,16 @@ ASSETS: Final = f"{ROOT}/_app/"
 """Below it are its scripts and styles."""
 FRAME: Final = f"{ROOT}/render"
 """Shows a workflow's summary in a frame, under a policy of its own that lets nothing run."""
+MAX_WORKFLOWS: Final = 500
+"""Named in one request: as many as a page of Temporal UI shows."""
 
 _PASSED_ON: Final = ("accept", "caller-type", "content-type", "if-modified-since", "if-none-match")
 """No cookie and no authorization of ours, no word on who asks or from where, and no other method in disguise."""
 _TARGET: Final = re.compile(rb"[!-~]*", re.ASCII)
-_WORKFLOW: Final = re.compile(rf"{re.escape(CALLS)}namespaces/[^/]+/workflows/(?P<id>[^/]+)(?:/(?P<what>.+))?")
-_BARE: Final = {"POST": "start", "DELETE": "delete"}
-_QUERY: Final = re.compile(r"query/[^/]+")
+_NAMESPACE: Final = rf"{re.escape(CALLS)}namespaces/[^/]+/"
+_QUERY: Final = re.compile(rf"{_NAMESPACE}workflows/[^/]+/query/[^/]+")
+_WHAT: Final = re.compile(rf"{_NAMESPACE}(?:workflows/[^/]+/)?(?P<what>.+)")
+_APPROVAL: Final = re.compile(r"\b[A-Z]{2}-[A-Z2-7]{26}\b")
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,25 @@ class Asked:
     @property
     def writes(self) -> bool:
         """Whether it changes something; a query of a workflow is posted, and changes nothing."""
-        return self.method != "GET" and not (self.method == "POST" and _QUERY.fullmatch(self.what))
+        return self.method != "GET" and not (self.method == "POST" and _QUERY.fullmatch(self.path))
 
     @property
     def what(self) -> str:
-        """What is asked of a workflow, such as `terminate` or `signal/x`; empty where it is about none."""
-        found = _WORKFLOW.fullmatch(self.path)
-        return found["what"] or _BARE.get(self.method, self.method.lower()) if found else ""
+        """What is asked, such as `POST terminate` or `POST signal/submit_decision`."""
+        found = _WHAT.fullmatch(self.path)
+        return f"{self.method} {found['what'] if found else self.path}"
 
-    @property
-    def approval_id(self) -> str:
-        """The approval whose workflow it is about; empty where it is about none."""
-        found = _WORKFLOW.fullmatch(self.path)
-        last = unquote(found["id"]).rpartition("/")[2] if found else ""
-        return last if is_approval_id(last) else ""
+    def approval_ids(self, body: bytes) -> Sequence[str]:
+        """The approvals whose workflows it is about; what concerns several, or an activity, names them in the body.
+
+        Raises:
+            Refused: They are too many to keep of each that it was asked for.
+        """
+        text = f"{unquote(self.path)} {body.decode(errors='replace')}"
+        found = tuple(dict.fromkeys(_APPROVAL.findall(text)))
+        if len(found) > MAX_WORKFLOWS:
+            raise Refused.one("executions", "too_many", f"Choose at most {MAX_WORKFLOWS} workflows at once.")
+        return found
 
 
 def headers_for(told: Headers) -> dict[str, str]:

@@ -77,8 +77,8 @@ async def _note(visit: Visit, asked: Asked) -> None:
     allowed = may_operate(visit.person)
     words = "request %s: %s asks Temporal for %s %s" if allowed else "request %s: %s may not ask Temporal for %s %s"
     log.warning(words, visit.request.state.request_id, visit.person.person_id, asked.method, asked.path)
-    if asked.approval_id:
-        await note_operation(visit.desk, visit.person, asked.approval_id, asked.what, allowed=allowed)
+    approval_ids = asked.approval_ids(await visit.request.body())
+    await note_operation(visit.desk, visit.person, approval_ids, asked.what, allowed=allowed)
     if not allowed:
         raise NotAllowed.one("person", "not_operator", ONLY_OPERATORS)
 
