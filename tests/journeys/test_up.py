@@ -225,9 +225,9 @@ async def _see_it_as_an_operator(up: Up, browser: Browser, path: str) -> None:
     page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
     await page.goto(f"{up.addresses['temporal ui']}{path}")
     await page.locator("button[name=person][value=p-operator]").click()
-    await page.get_by_role("tab", name="User Metadata").click(timeout=20_000)
+    await page.get_by_role("tab", name="User Metadata").click(timeout=40_000)
     summary = page.frame_locator("iframe").first.get_by_text(SUMMARY)
-    await expect(summary).to_be_visible(timeout=20_000)
+    await expect(summary).to_be_visible(timeout=40_000)
     await page.get_by_role("link", name="← Plixo").click()
     await expect(page.get_by_role("heading", name="Approvals", level=1)).to_be_visible()
     await expect(page.get_by_role("link", name="Temporal")).to_be_visible()
@@ -239,11 +239,11 @@ async def _see_nothing_without_a_sign_in(up: Up, browser: Browser, path: str) ->
     """Its own port is open to everybody on this machine: it shows what Temporal keeps, which is ciphertext."""
     own = f"http://127.0.0.1:{up.port + 2}/temporal"
     page = await (await browser.new_context(viewport=DESK)).new_page()
-    async with page.expect_response(lambda answer: "/codec/decode" in answer.url, timeout=20_000) as decoded:
+    async with page.expect_response(lambda answer: "/codec/decode" in answer.url, timeout=40_000) as decoded:
         await page.goto(f"{own}{path}")
     assert not (await decoded.value).ok
-    await page.get_by_role("tab", name="User Metadata").click(timeout=20_000)
-    await expect(page.get_by_text("No summary available")).to_be_visible(timeout=20_000)
+    await page.get_by_role("tab", name="User Metadata").click(timeout=40_000)
+    await expect(page.get_by_text("No summary available")).to_be_visible(timeout=40_000)
     seen = [await page.content()]
     async with httpx.AsyncClient() as client:
         seen += [(await client.get(f"{own}/api/v1{path}{call}")).raise_for_status().text for call in ("", "/history")]
