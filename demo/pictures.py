@@ -34,7 +34,7 @@ class Picture:
     Attributes:
         name: Of the file.
         role: Who looks; empty for the way in.
-        path: On the console, or a whole address.
+        path: On the console.
         screens: Which sizes.
         dark: Also in dark colours.
         tab: What to click on before the picture is taken, in words.
@@ -74,20 +74,20 @@ async def _photograph(data: Path, chromium: str) -> None:
             for scene in story.scenes:
                 await scene()
             of_scene = {scene: found for found, scene in story.teller.scenes.items()}
-            for picture in _pictures(stack, waiting=of_scene[CHEATING], decided=of_scene[OUTAGE]):
+            for picture in _pictures(waiting=of_scene[CHEATING], decided=of_scene[OUTAGE]):
                 for screen in picture.screens:
                     for scheme in ("light", "dark") if picture.dark else ("light",):
                         await _take(browser, stack, picture, screen, scheme)
 
 
-def _pictures(stack: Stack, *, waiting: str, decided: str) -> tuple[Picture, ...]:
-    temporal = f"{stack.temporal_ui_url}/namespaces/default/workflows/credit%2F{waiting}"
+def _pictures(*, waiting: str, decided: str) -> tuple[Picture, ...]:
+    temporal = f"/temporal/namespaces/default/workflows/credit%2F{waiting}"
     return (
         Picture("inbox", "p-legal", "/approvals", dark=True),
         Picture("approval", "p-legal", f"/approvals/{waiting}", dark=True),
         Picture("applied", "p-controller", f"/approvals/{decided}"),
         Picture("new-credit", "p-billing-admin", "/credits/new?customer=cus_ExampleLogistics"),
-        Picture("temporal-ui", "", temporal, ("desk",), tab="User Metadata"),
+        Picture("temporal-ui", "p-operator", temporal, ("desk",), tab="User Metadata"),
     )
 
 
@@ -100,8 +100,7 @@ async def _take(browser: Browser, stack: Stack, picture: Picture, screen: str, s
     page = await context.new_page()
     if picture.role:
         await _sign_in(page, stack, picture.role)
-    whole = picture.path.startswith("http")
-    await page.goto(picture.path if whole else stack.console_url + picture.path)
+    await page.goto(stack.console_url + picture.path)
     if picture.tab:
         await page.get_by_text(picture.tab, exact=True).first.click()
         await page.wait_for_timeout(3000)

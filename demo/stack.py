@@ -54,8 +54,8 @@ class Stack:
 
     @property
     def temporal_ui_url(self) -> str:
-        """Where operators look."""
-        return f"http://127.0.0.1:{self.ports.temporal_ui}"
+        """Where operators look: through the console, which knows who they are; its own address shows ciphertext."""
+        return f"{self.console_url}/temporal"
 
     @property
     def standin_url(self) -> str:
@@ -120,6 +120,7 @@ def _stack(data: Path, ports: Ports, stripe_key: str, seed: str) -> Stack:
     environment = _environment(data, ports, stripe_key)
     plixo = str(binary("plixo"))
     web_keys = {"PLIXO_STRIPE_READ_KEY": stripe_key or STANDIN_READ_KEY}
+    temporal_ui = {"PLIXO_TEMPORAL_UI_URL": f"http://127.0.0.1:{ports.temporal_ui}"}
     worker_keys = {"STRIPE_API_KEY": stripe_key or STANDIN_KEY}
     return Stack(
         data=data,
@@ -132,7 +133,7 @@ def _stack(data: Path, ports: Ports, stripe_key: str, seed: str) -> Stack:
             "console",
             [plixo, "web", "--port", str(ports.console)],
             _log(data, "console"),
-            environment | web_keys,
+            environment | web_keys | temporal_ui,
             "console listening",
         ),
     )
@@ -141,6 +142,7 @@ def _stack(data: Path, ports: Ports, stripe_key: str, seed: str) -> Stack:
 def _temporal(data: Path, ports: Ports) -> Part:
     command = [str(binary("temporal")), "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
     command += ["--port", str(ports.temporal), "--ui-port", str(ports.temporal_ui)]
+    command += ["--ui-public-path", "/temporal", "--ui-codec-endpoint", "/codec", "--ui-disable-news-fetch"]
     command += ["--db-filename", str(data / "temporal.db")]
     command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1"]
     command += ["--dynamic-config-value", "matching.enableFairness=true"]

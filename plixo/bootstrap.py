@@ -29,6 +29,7 @@ from plixo.temporal.client import connect, payload_codec
 from plixo.temporal.codec import Codec
 from plixo.temporal.payload_keys import ensure_payload_keys, load_payload_keys
 from starters.checkpoints import CheckpointDesk
+from plixo.temporal.ui import TemporalUi, open_temporal_ui
 from starters.desk import Desk
 
 
@@ -80,6 +81,7 @@ class Staff:
         verifier: Checks what was signed, for the audit pages.
         provider: The identity provider by which staff sign in; None where none is configured.
         codec: Decrypts Temporal's payloads for those who may see them; None where there is no Temporal.
+        temporal_ui: Temporal's own web interface; None where none is configured.
     """
 
     settings: Settings
@@ -87,6 +89,7 @@ class Staff:
     verifier: StaffVerifier
     provider: Provider | None = None
     codec: Codec | None = None
+    temporal_ui: TemporalUi | None = None
 
 
 @asynccontextmanager
@@ -99,6 +102,7 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
         _engine(settings) as engine,
         _gateway(settings, read_key, read_only=True) as payments,
         open_provider(settings, now) as provider,
+        open_temporal_ui(settings) as temporal_ui,
     ):
         ledger = SqlLedger(engine)
         desk = Desk(
@@ -110,7 +114,7 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
             clock=now,
         )
         verifier = StaffVerifier(load_public_keys(settings.public_keys))
-        yield Staff(settings, desk, verifier, provider, payload_codec(settings))
+        yield Staff(settings, desk, verifier, provider, payload_codec(settings), temporal_ui)
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     stripe_calls_per_second: float | None = None
     temporal_address: str = ""
     temporal_namespace: str = "default"
+    temporal_ui_url: str = ""
     smtp_url: str = "smtp://127.0.0.1:1025"
     mail_from: str = "Plixo <plixo@localhost>"
     policies: Path = ROOT / "policies"
@@ -49,6 +50,14 @@ class Settings(BaseSettings):
         keys = (self.stripe_api_key, self.stripe_read_key)
         if self.env == "dev" and any(key.get_secret_value().startswith(("sk_live", "rk_live")) for key in keys):
             raise ValueError("PLIXO_ENV=dev refuses live Stripe keys: use a test key, or leave STRIPE_API_KEY unset")
+        return self
+
+    @model_validator(mode="after")
+    def _temporal_ui_is_an_address_without_a_path(self) -> Self:
+        named = urlsplit(self.temporal_ui_url)
+        whole = named.scheme in {"http", "https"} and named.hostname and not named.path.strip("/")
+        if self.temporal_ui_url and (not whole or named.query or named.fragment or named.username is not None):
+            raise ValueError("PLIXO_TEMPORAL_UI_URL must be an http:// or https:// address without a path")
         return self
 
     @model_validator(mode="after")

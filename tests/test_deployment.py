@@ -24,7 +24,9 @@ from demo.stack import _temporal
 from plixo.config import Settings
 from starters.cli.app import build
 from starters.cli.settings import variable
+from web import codec
 from web.middleware import HEALTH
+from web.temporal.asking import ROOT as ROOT_OF_TEMPORAL_UI
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -306,7 +308,22 @@ def test_both_schemas_of_temporal_are_brought_up_to_date() -> None:
 
 def test_nothing_listens_for_other_machines() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:8080:8080", "127.0.0.1:8321:8321"]
+    assert published == ["127.0.0.1:8321:8321"]
+
+
+def test_temporal_ui_is_reached_through_the_console_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the names that its image reads, and with the values that the embedded one is started with."""
+    told = SERVICES["temporal-ui"]["environment"]
+    assert told["TEMPORAL_UI_PUBLIC_PATH"] == ROOT_OF_TEMPORAL_UI
+    assert told["TEMPORAL_CODEC_ENDPOINT"] == codec.router.prefix
+    assert told["TEMPORAL_DISABLE_NEWS_FETCH"] == told["TEMPORAL_HIDE_LOGS"] == "true"
+    assert settings("web", monkeypatch).temporal_ui_url == "http://temporal-ui:8080"
+    assert "ports" not in SERVICES["temporal-ui"]
+    embedded = _temporal(Path("data"), Ports()).command
+    flags = dict(itertools.pairwise(embedded))
+    assert flags["--ui-public-path"] == told["TEMPORAL_UI_PUBLIC_PATH"]
+    assert flags["--ui-codec-endpoint"] == told["TEMPORAL_CODEC_ENDPOINT"]
+    assert "--ui-disable-news-fetch" in embedded
 
 
 def test_every_volume_and_config_is_named_and_used() -> None:

@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from plixo.bootstrap import Staff
 from plixo.config import ROOT
-from web import failures, health
+from web import codec, failures, health
 from web.api.approvals import approval_routes
 from web.api.credits import credit_routes
 from web.api.logins import dev_routes, login_routes
@@ -16,6 +16,7 @@ from web.console import approvals, audit, billing, cli_login, mailbox, oidc, sig
 from web.console import credits as credit_pages
 from web.limiting import Limiter
 from web.middleware import Gate, Shell
+from web.temporal import proxy
 
 DESCRIPTION: Final = """The same functions as the console's, for programs and the command line.
 
@@ -45,7 +46,7 @@ def create_app(staff: Staff) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
-    for pages in (signin, oidc, approvals, credit_pages, billing, audit, cli_login, health):
+    for pages in (signin, oidc, approvals, credit_pages, billing, audit, cli_login, health, proxy, codec):
         app.include_router(pages.router)
     for routes in (credit_routes, approval_routes, reading_routes, login_routes):
         app.include_router(routes)

@@ -15,8 +15,10 @@ from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Problem, Refus
 from plixo.oidc.failures import ProviderAway
 from plixo.ports import PaymentsError
 from plixo.store.away import DATABASE_AWAY
+from plixo.temporal.ui import TemporalUiAway
 from web.identity import SignInNeeded, TokenNeeded
 from web.rendering import bare_page
+from web.temporal.asking import ASSETS, CALLS
 
 STRIPE_AWAY: Final = "Stripe cannot be reached right now; nothing was changed. Try again in a minute."
 DATABASE_AWAY_WORDS: Final = "The database cannot be reached right now; nothing was changed. Try again in a minute."
@@ -24,6 +26,8 @@ PROVIDER_AWAY: Final = (
     "Your organisation's sign-in cannot be reached right now; nothing was changed. Try again in a minute."
 )
 SIGN_IN: Final = "Sign in first: send a token of `plixo login` as `Authorization: Bearer …`."
+SIGN_IN_AT_THE_CONSOLE: Final = "Sign in at the console first."
+TEMPORAL_UI_AWAY: Final = "Temporal UI cannot be reached right now. Try again in a minute."
 RETRY_AFTER: Final = {"Retry-After": "30"}
 
 
@@ -53,6 +57,7 @@ def install(app: FastAPI) -> None:
     """Have the application answer with this module whatever is raised in it."""
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(ProviderAway, _without_provider)
+    app.add_exception_handler(TemporalUiAway, _without_temporal_ui)
     for kind in (Refused, PaymentsError, *DATABASE_AWAY, TokenNeeded, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _failed)
 
@@ -74,12 +79,17 @@ async def failure(request: Request, status: int, message: str) -> Response:
 def answer(request: Request, failed: Failed) -> Response:
     """The failure as this request's reader wants it."""
     request_id = request.state.request_id
-    if request.scope["path"].startswith("/api/"):
+    if _asked_by_a_program(request):
         fields = [{"field": one.field, "code": one.code, "message": one.message} for one in failed.problems]
         error = {"code": failed.code, "message": failed.message, "fields": fields, "request_id": request_id}
         return JSONResponse({"error": error}, failed.status, headers=failed.headers)
     context = {"failed": failed, "title": _TITLES.get(failed.status, "That did not work")}
     return bare_page(request, "console/failure.html", context, failed.status, failed.headers)
+
+
+def _asked_by_a_program(request: Request) -> bool:
+    """Whether the answer goes to a program: one that has a token, or a page of Temporal UI that loads what it needs."""
+    return str(request.scope["path"]).startswith(("/api/", "/codec/", CALLS, ASSETS))
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -115,6 +125,8 @@ def _misshapen(error: RequestValidationError) -> Failed:
 
 async def _to_sign_in(request: Request, _error: Exception) -> Response:
     """To the sign-in page and, after it, back to where they wanted to go."""
+    if _asked_by_a_program(request):
+        return answer(request, Failed(401, "unauthenticated", SIGN_IN_AT_THE_CONSOLE))
     place = f"/sign-in?next={quote(_wanted(request), safe='/')}"
     if "hx-request" in request.headers:
         # htmx would follow a redirect by itself and look for its fragment in the sign-in page.
@@ -127,11 +139,18 @@ async def _without_provider(request: Request, error: Exception) -> Response:
     return answer(request, Failed(503, "sign_in_unavailable", PROVIDER_AWAY, headers=RETRY_AFTER))
 
 
+async def _without_temporal_ui(request: Request, error: Exception) -> Response:
+    log.warning("request %s: %s", request.state.request_id, error)
+    return answer(request, Failed(503, "temporal_ui_unavailable", TEMPORAL_UI_AWAY, headers=RETRY_AFTER))
+
+
 def _wanted(request: Request) -> str:
     """Where they go on to: the page they asked for, or the one with the form they sent; its words are gone by then."""
-    path = request.url.path
     if request.method == "GET":
+        # As it came: a workflow's id in an address of Temporal UI holds a slash that must not become one of the path.
+        path = request.scope["raw_path"].decode("ascii", "replace")
         return f"{path}?{request.url.query}" if request.url.query else path
+    path = request.url.path
     if path.startswith("/credits"):
         return "/credits/new"
     return path.rpartition("/")[0] if path.startswith("/approvals/") else path

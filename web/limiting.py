@@ -17,6 +17,9 @@ GUESSES: Final = RateLimitItemPerMinute(10, namespace="guesses")
 LOGINS: Final = RateLimitItemPerMinute(60, namespace="logins")
 """Logins that one address may begin."""
 
+CODINGS: Final = RateLimitItemPerMinute(600, namespace="codings")
+"""Calls of the codec by one person: far above what the pages of Temporal UI make while somebody reads them."""
+
 
 @dataclass(frozen=True)
 class Limiter:

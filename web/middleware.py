@@ -99,7 +99,7 @@ class Gate:
         """The gate of the configured address; in dev every name of this machine will do."""
         base = urlsplit(settings.base_url)
         hosts = frozenset({(base.hostname or "").lower()}) | (LOOPBACK if settings.dev else frozenset())
-        return cls(app, failure, hosts, f"{base.scheme}://{base.netloc}")
+        return cls(app, failure, hosts, origin_of(settings.base_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or say why not."""
@@ -131,6 +131,12 @@ class Gate:
 
 
 _TOO_LARGE: Final = f"That is too much at once; send at most {MAX_BODY // 1024 // 1024} MiB."
+
+
+def origin_of(address: str) -> str:
+    """The origin that a browser names for a page at this address."""
+    base = urlsplit(address)
+    return f"{base.scheme}://{base.netloc}"
 
 
 def hostname(host: str) -> str:

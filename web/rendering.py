@@ -44,7 +44,8 @@ def page(visit: Visit, template: str, context: Mapping[str, Any], status: int = 
         status: HTTP's.
     """
     person = visit.person
-    menu = navigation.menu(person, visit.request.url.path, dev=visit.staff.settings.dev)
+    dev, temporal = visit.staff.settings.dev, visit.staff.temporal_ui is not None
+    menu = navigation.menu(person, visit.request.url.path, dev=dev, temporal=temporal)
     mine = {"person": person, "menu": menu, "zone": person.time_zone}
     return bare_page(visit.request, template, {**mine, **context}, status)
 

@@ -104,4 +104,14 @@ def check_comment(verdict: Verdict, comment: str) -> None:
 
 def may_see(person: Person, requester_id: str) -> bool:
     """Whether the person, still here, may open a request: who asked for it, and every group but support."""
-    return person.active and (person.person_id == requester_id or bool(person.groups - {Group.SUPPORT}))
+    return may_see_all(person) or (person.active and person.person_id == requester_id)
+
+
+def may_see_all(person: Person) -> bool:
+    """Whether the person, still here, may open whatever anybody asked for: every group but support."""
+    return person.active and bool(person.groups - {Group.SUPPORT})
+
+
+def may_operate(person: Person) -> bool:
+    """Whether the person may change something in Temporal by hand."""
+    return person.belongs_to(Group.OPERATOR)

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, nul
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import COUNTED, ENDED, State
-from plixo.domain.people import Group, Person
+from plixo.domain.duties import may_see_all
+from plixo.domain.people import Person
 from plixo.ports import Record
 from plixo.store.approvals import to_record
 from plixo.store.decisions import recorded
@@ -133,14 +134,9 @@ async def _records(session: AsyncSession, rows: Sequence[ApprovalRow]) -> list[R
     return found
 
 
-def sees_all(person: Person) -> bool:
-    """Whether the person may see everybody's requests: every group but support."""
-    return person.active and bool(person.groups - {Group.SUPPORT})
-
-
 def _visible(person: Person) -> ColumnElement[bool]:
     """The same rule as `plixo.domain.duties.may_see`, for many at once."""
-    if sees_all(person):
+    if may_see_all(person):
         return true()
     return ApprovalRow.requester_id == person.person_id if person.active else false()
 

@@ -1,27 +1,33 @@
 """`plixo up` as a person has it: the form, the mail's link, Stripe, Temporal UI, Ctrl-C, and parts that die."""
 
+import base64
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus
 
 from demo.letters import letter_about, link_in
 from demo.places import Ports
 from demo.stack import STANDIN_READ_KEY
 from demo.waiting import until
+from plixo.config import Settings
+from plixo.temporal.client import connect
 from tests.support.browser import DESK, PHONE, open_browser
 from tests.support.program import Up, free_port, processes, run
 
 pytestmark = pytest.mark.journey
 
 STOPPED_WITHIN = 20.0
+SUMMARY = "Credit 4,200.00 USD, Example Logistics"
 
 
 @pytest.fixture(scope="session")
@@ -201,21 +207,57 @@ async def _signed_in(up: Up, browser: Browser, person: str, size: Any) -> Page:
 
 
 async def _see_it_in_temporal(up: Up, browser: Browser, approval_id: str) -> None:
-    """Through the client, and as an operator sees it in Temporal UI."""
-    temporal = await Client.connect(f"127.0.0.1:{up.port + 1}")
+    """Through the client, as an operator sees it in Temporal UI, and as anybody sees it at its own address."""
+    settings = Settings(env="dev", data=up.data, temporal_address=f"127.0.0.1:{up.port + 1}")
+    temporal = await connect(settings)
     found = await temporal.get_workflow_handle(f"credit/{approval_id}").describe()
     await temporal.get_workflow_handle(f"credit/{approval_id}").result()
     assert found.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}
-    assert await found.static_summary() == "Credit 4,200.00 USD, Example Logistics"
+    assert await found.static_summary() == SUMMARY
+    path = f"/namespaces/default/workflows/{quote(found.id, safe='')}"
+    await _see_it_as_an_operator(up, browser, path)
+    await _see_nothing_without_a_sign_in(up, browser, path)
+
+
+async def _see_it_as_an_operator(up: Up, browser: Browser, path: str) -> None:
     page = await (await browser.new_context(viewport=DESK)).new_page()
-    where = f"{up.addresses['temporal ui']}/namespaces/default/workflows/{quote(found.id, safe='')}"
-    opened = await page.goto(where)
-    assert opened is not None
-    assert opened.status == 200
-    await page.get_by_role("tab", name="User Metadata").click(timeout=20_000)
-    summary = page.frame_locator("iframe").first.get_by_text("Credit 4,200.00 USD, Example Logistics")
-    await expect(summary).to_be_visible(timeout=20_000)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+    await page.goto(f"{up.addresses['temporal ui']}{path}")
+    await page.locator("button[name=person][value=p-operator]").click()
+    await page.get_by_role("tab", name="User Metadata").click(timeout=40_000)
+    summary = page.frame_locator("iframe").first.get_by_text(SUMMARY)
+    await expect(summary).to_be_visible(timeout=40_000)
+    await page.get_by_role("link", name="← Plixo").click()
+    await expect(page.get_by_role("heading", name="Approvals", level=1)).to_be_visible()
+    await expect(page.get_by_role("link", name="Temporal")).to_be_visible()
+    assert complaints == []
     await page.context.close()
+
+
+async def _see_nothing_without_a_sign_in(up: Up, browser: Browser, path: str) -> None:
+    """Its own port is open to everybody on this machine: it shows what Temporal keeps, which is ciphertext."""
+    own = f"http://127.0.0.1:{up.port + 2}/temporal"
+    page = await (await browser.new_context(viewport=DESK)).new_page()
+    async with page.expect_response(lambda answer: "/codec/decode" in answer.url, timeout=40_000) as decoded:
+        await page.goto(f"{own}{path}")
+    assert not (await decoded.value).ok
+    await page.get_by_role("tab", name="User Metadata").click(timeout=40_000)
+    await expect(page.get_by_text("No summary available")).to_be_visible(timeout=40_000)
+    seen = [await page.content()]
+    async with httpx.AsyncClient() as client:
+        seen += [(await client.get(f"{own}/api/v1{path}{call}")).raise_for_status().text for call in ("", "/history")]
+    assert not [text for text in seen for plain in _plain_in(text) if "Logistics" in plain]
+    assert any("executionConfig" in text for text in seen)
+    await page.context.close()
+
+
+def _plain_in(text: str) -> Iterator[str]:
+    """A text, and whatever in it is readable once base64 is taken off."""
+    yield text
+    for found in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", text):
+        with suppress(ValueError):
+            yield base64.b64decode(found).decode(errors="replace")
 
 
 async def _ask(up: Up, amount: str, *, request_id: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from plixo.domain.duties import may_see_all
 from plixo.domain.effects import CREDITABLE
 from plixo.domain.people import REQUESTERS
 from plixo.domain.refusals import NotFound
@@ -71,7 +72,7 @@ async def customer(visit: Reader, customer_id: str) -> Response:
         "lines": [InvoiceLine(invoice, "") for invoice in invoices],
         "asked": asked,
         "total": total,
-        "chart": year.year(applied, currency, visit.now) if inbox.sees_all(visit.person) else None,
+        "chart": year.year(applied, currency, visit.now) if may_see_all(visit.person) else None,
         "may_ask": visit.person.belongs_to(*REQUESTERS),
     }
     return page(visit, "console/customer.html", context)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from plixo.domain.duties import may_operate
 from plixo.domain.people import REQUESTERS, Group, Person
 from plixo.domain.refusals import NotFound
 
@@ -25,12 +26,20 @@ class Entry:
     current: bool
 
 
-def menu(person: Person, path: str, *, dev: bool) -> tuple[Entry, ...]:
-    """The places this person may go to."""
+def menu(person: Person, path: str, *, dev: bool, temporal: bool) -> tuple[Entry, ...]:
+    """The places this person may go to.
+
+    Args:
+        person: Who reads.
+        path: Where they are.
+        dev: Whether there is a mailbox.
+        temporal: Whether there is a Temporal UI; operators work with it, and others who may look have no need to.
+    """
     places = [("Approvals", "/approvals", bool(person.groups))]
     places += [("New credit", "/credits/new", person.belongs_to(*REQUESTERS))]
     places += [("Customers", "/customers", bool(person.groups)), ("Invoices", "/invoices", bool(person.groups))]
     places += [("Audit", "/audit", person.belongs_to(*AUDITORS)), ("Mailbox", "/mailbox", dev)]
+    places += [("Temporal", "/temporal", temporal and may_operate(person))]
     return tuple(Entry(label, place, _within(path, place)) for label, place, open_to in places if open_to)
 
 

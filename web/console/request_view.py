@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from plixo.domain.approval import Decision, State
 from plixo.domain.change import TargetKind
-from plixo.domain.duties import check_independent, may_see
+from plixo.domain.duties import check_independent, may_see, may_see_all
 from plixo.domain.effects import TargetFacts, credit_params, still_holds
 from plixo.domain.ids import is_approval_id
 from plixo.domain.money import Money
@@ -120,7 +120,7 @@ async def view(visit: Visit, record: Record) -> RequestView:
     """Read and work out what the page shows."""
     rows = await _read(visit, record)
     now, zone = visit.now, visit.person.time_zone
-    charted = inbox.sees_all(visit.person)
+    charted = may_see_all(visit.person)
     return RequestView(
         record=rows.record,
         names={person_id: person.name for person_id, person in rows.everybody.items()},

@@ -94,6 +94,14 @@ def _done(detail: Detail) -> str:
     return f"{words[EffectKind(detail['kind'])]} in Stripe"
 
 
+def _operated(detail: Detail) -> str:
+    return f"asked Temporal by hand for {detail['asked']}"
+
+
+def _not_operated(detail: Detail) -> str:
+    return f"asked Temporal by hand for {detail['asked']}, and may not"
+
+
 def _refused(what: str) -> Callable[[Detail], str]:
     return lambda detail: f"{what}: {detail['why']}"
 
@@ -121,6 +129,10 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "effect_done": _done,
     "effect_refused": _refused("stopped before Stripe"),
     "effect_failed": _refused("could not apply it"),
+    "operated": _operated,
+    "operation_refused": _not_operated,
 }
 _SETTLED: Final = frozenset({"decision_recorded", "decision_conflict", "decision_refused"})
-_BAD: Final = frozenset({"open_refused", "decision_refused", "decision_conflict", "effect_refused", "effect_failed"})
+_BAD: Final = frozenset(
+    {"open_refused", "decision_refused", "decision_conflict", "effect_refused", "effect_failed", "operation_refused"}
+)

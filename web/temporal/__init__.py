@@ -1,0 +1,1 @@
+"""Temporal UI, handed on to signed-in staff at `/temporal`."""
