@@ -28,8 +28,8 @@ from plixo.stripe.gateway import CALLS_PER_SECOND, StripeGateway
 from plixo.temporal.client import connect, payload_codec
 from plixo.temporal.codec import Codec
 from plixo.temporal.payload_keys import ensure_payload_keys, load_payload_keys
-from starters.checkpoints import CheckpointDesk
 from plixo.temporal.ui import TemporalUi, open_temporal_ui
+from starters.checkpoints import CheckpointDesk
 from starters.desk import Desk
 
 
