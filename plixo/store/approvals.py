@@ -1,13 +1,13 @@
 """Reading and writing approval requests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import COUNTED, Approval, Decision, State
+from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
 from plixo.domain.change import ProposedChange
 from plixo.domain.effects import Amounts
 from plixo.domain.path import ApprovalPath
@@ -76,6 +76,24 @@ async def unstarted(session: AsyncSession, before: datetime, limit: int = 100) -
         .where(ApprovalRow.state == State.ROUTING.value, ApprovalRow.created_at < before)
         .order_by(ApprovalRow.created_at)
         .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def unended(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Which of these are requests that have not come to their end."""
+    ended = [state.value for state in ENDED]
+    query = select(ApprovalRow.approval_id).where(ApprovalRow.approval_id.in_(ids), ApprovalRow.state.not_in(ended))
+    return set((await session.execute(query)).scalars())
+
+
+async def under_way(session: AsyncSession, before: datetime) -> Sequence[str]:
+    """Requests made before the moment that were opened and have not come to their end, oldest first."""
+    resting = [state.value for state in ENDED | {State.ROUTING}]
+    query = (
+        select(ApprovalRow.approval_id)
+        .where(ApprovalRow.state.not_in(resting), ApprovalRow.created_at < before)
+        .order_by(ApprovalRow.created_at)
     )
     return (await session.execute(query)).scalars().all()
 

@@ -8,11 +8,13 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from plixo.domain.approval import State
+from plixo.domain.facts import Sums
 from plixo.domain.path import Seat, Stage
 from plixo.domain.people import Group, Person
 from plixo.messages.approvals import Decide, Standing, Step
 from plixo.signing.tokens import LIFETIME, StaffSigner
-from tests.support.rows import BOTH, CLOCK, CUSTOMER, FOREIGN_KEY, NOW, Rows, keys_of, tamper
+from plixo.store import approvals, sums
+from tests.support.rows import BOTH, CLOCK, CUSTOMER, FOREIGN_KEY, INVOICE, NOW, Rows, keys_of, tamper
 
 UNKNOWN = "CR-" + "A" * 26
 
@@ -103,14 +105,34 @@ async def test_a_request_that_waited_longer_than_its_signature_holds_goes_back_a
 
 
 @pytest.mark.asvs("9.1.1")
-async def test_a_forged_request_is_never_opened_and_leaves_a_trace(rows: Rows) -> None:
+async def test_a_forged_request_is_never_opened_and_ends_with_a_trace(either_rows: Rows) -> None:
+    rows = either_rows
     approval_id = await rows.ask(stages=(), signer=StaffSigner(FOREIGN_KEY))
-    failure = await fails(rows.approvals.open(Step(approval_id)))
-    assert (failure.type, failure.non_retryable) == ("signature_invalid", True)
-    assert await rows.state(approval_id) is State.ROUTING
+    for _ in range(2):
+        assert (await rows.approvals.open(Step(approval_id))).state == "returned"
     (line,) = await rows.trail(approval_id)
-    assert (line.event, line.detail["code"]) == ("open_refused", "signature_invalid")
-    assert await rows.letters() == []
+    assert (line.event, line.detail["code"], line.detail["state"]) == ("open_refused", "signature_invalid", "returned")
+    record = await rows.record(approval_id)
+    assert (record.approval.state, record.ended_at) == (State.RETURNED, rows.clock())
+    assert "not the staff side's" in record.why
+
+
+@pytest.mark.asvs("9.1.1")
+async def test_a_forged_request_counts_in_no_sum_and_is_not_swept_again(rows: Rows) -> None:
+    approval_id = await rows.ask(stages=(), signer=StaffSigner(FOREIGN_KEY))
+    await rows.approvals.open(Step(approval_id))
+    async with rows.ledger.read() as session:
+        counted = await sums.read(session, "p-billing-admin", CUSTOMER, rows.clock(), 30)
+        spoken_for = await approvals.pending_on(session, INVOICE, "USD")
+        unstarted = await approvals.unstarted(session, rows.clock() + timedelta(days=1))
+    assert (counted, spoken_for, list(unstarted)) == (Sums(0, 0, 0, 0, 0), 0, [])
+
+
+async def test_who_is_said_to_have_asked_learns_of_a_forged_request(rows: Rows) -> None:
+    await rows.approvals.open(Step(await rows.ask(signer=StaffSigner(FOREIGN_KEY))))
+    (letter,) = await rows.letters()
+    assert (letter.template, letter.recipient) == ("returned", "billing.admin@plixo.example")
+    assert "If you asked for it, ask again" in letter.context["why"]
 
 
 @pytest.mark.asvs("9.1.1")
@@ -118,8 +140,9 @@ async def test_a_forged_request_is_never_opened_and_leaves_a_trace(rows: Rows) -
 async def test_an_altered_request_is_never_opened(rows: Rows, alter: str) -> None:
     approval_id = await rows.ask()
     tamper(rows.url, f"update approvals set {alter}")
-    assert (await fails(rows.approvals.open(Step(approval_id)))).type == "row_altered"
-    assert await rows.state(approval_id) is State.ROUTING
+    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    (line,) = await rows.trail(approval_id)
+    assert (line.event, line.detail["code"]) == ("open_refused", "row_altered")
 
 
 async def test_a_request_nobody_made_is_final_and_leaves_a_trace(rows: Rows) -> None:

@@ -80,6 +80,9 @@ class PlayedHandle:
         assert answer is not None
         return answer
 
+    async def describe(self) -> Any:
+        raise away(RPCStatusCode.NOT_FOUND)
+
     async def signal(self, signal: Callable[..., Any], _message: Decide) -> None:
         self.temporal.calls += 1
         self.temporal.signals.append(signal.__name__)
