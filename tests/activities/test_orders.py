@@ -58,11 +58,11 @@ async def one_outcome(rows: Rows, approval_id: str, stored: dict[str, str], answ
     return state
 
 
-async def test_the_first_to_speak_decides_and_the_others_are_told_in_every_order(either_rows: Rows) -> None:
+async def test_the_first_to_speak_decides_and_the_others_are_told_in_every_order(rows: Rows) -> None:
     for order in ORDERS:
-        approval_id, stored = await ready(either_rows)
-        answers = {voice: outcome(await speak(either_rows, approval_id, stored, voice)) for voice in order}
-        assert await one_outcome(either_rows, approval_id, stored, answers) is VOICES[order[0]][2], order
+        approval_id, stored = await ready(rows)
+        answers = {voice: outcome(await speak(rows, approval_id, stored, voice)) for voice in order}
+        assert await one_outcome(rows, approval_id, stored, answers) is VOICES[order[0]][2], order
 
 
 async def test_all_at_once_one_decides_and_the_others_are_told(either_rows: Rows) -> None:
