@@ -38,7 +38,8 @@ class ApprovalActivities:
     async def open(self, step: Step) -> Standing:
         """Check the signed request and set it on its path; asked again, it says where the request stands.
 
-        What the staff side did not sign is returned: it counts in no sum, and nothing more comes of it.
+        What the staff side did not sign is returned, however far its row says it has come: it counts in no sum, and
+        nothing more comes of it. What is being applied already is left to `execute_approval`, which checks for itself.
 
         Raises:
             ApplicationError: Final, when there is no such request; tried again when the signer's clock runs ahead of
@@ -51,6 +52,8 @@ class ApprovalActivities:
                 await _trace(tx, step.approval_id, "open_refused", _UNKNOWN, now)
             elif record.approval.state is State.ROUTING:
                 record = await self._open(tx, record, now)
+            elif record.approval.state in {State.WAITING, State.APPROVED}:
+                record = await self._checked_again(tx, record, now)
         if record is None:
             raise ApplicationError(str(_UNKNOWN), type=_UNKNOWN.code, non_retryable=True)
         return standing(record)
@@ -71,14 +74,15 @@ class ApprovalActivities:
 
     @activity.defn(name="remind_approvers")
     async def remind(self, step: Step) -> Standing:
-        """Write to whoever has not decided yet."""
+        """Write to whoever has not decided yet; a new run of the workflow reminds nobody again."""
         now = self.clock()
         async with self.ledger.begin() as tx:
             record = await _existing(tx, step)
             if _still_waits(record, step):
-                await _post(tx, await ask_approvers(tx, record, "reminder"), now)
-                groups = [group.value for group in record.approval.waiting_groups()]
-                await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
+                letters = await ask_approvers(tx, record, "reminder")
+                if await _post(tx, letters, now) or not letters:
+                    groups = [group.value for group in record.approval.waiting_groups()]
+                    await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
         return standing(record)
 
     @activity.defn(name="expire_approval")
@@ -114,6 +118,13 @@ class ApprovalActivities:
         await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
         await _post(tx, await _letters_after_opening(tx, opened), now)
         return opened
+
+    async def _checked_again(self, tx: Transaction, record: Record, now: datetime) -> Record:
+        try:
+            verified_request(self.verifier, record, now=None)
+        except NotAllowed as refusal:
+            return await _refuse(tx, record, refusal, now)
+        return record
 
     async def _record(self, tx: Transaction, record: Record, stored: StoredDecision, now: datetime) -> Recorded:
         try:
@@ -227,9 +238,9 @@ def _still_waits(record: Record, step: Step) -> bool:
     return approval.state is State.WAITING and (approval.stage, approval.round) == (step.stage, step.round)
 
 
-async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> None:
-    for letter in letters:
-        await tx.post(letter, now)
+async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> bool:
+    """Whether any of the letters was not posted before."""
+    return any([await tx.post(letter, now) for letter in letters])
 
 
 def _entry(record: Record, event: str, actor: str, detail: dict[str, Any] | None = None) -> AuditEntry:

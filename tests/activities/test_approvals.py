@@ -128,6 +128,23 @@ async def test_a_forged_request_counts_in_no_sum_and_is_not_swept_again(rows: Ro
     assert (counted, spoken_for, list(unstarted)) == (Sums(0, 0, 0, 0, 0), 0, [])
 
 
+@pytest.mark.asvs("9.1.1")
+@pytest.mark.parametrize("state", ["waiting", "approved"])
+async def test_a_forged_request_that_says_it_was_opened_ends_all_the_same(rows: Rows, state: str) -> None:
+    approval_id = await rows.ask(signer=StaffSigner(FOREIGN_KEY))
+    tamper(rows.url, "update approvals set state = ?", state)
+    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    assert await rows.events(approval_id) == ["open_refused"]
+
+
+async def test_a_row_of_a_far_future_is_found_as_well(rows: Rows) -> None:
+    soon = await rows.ask(created_at=rows.clock() + timedelta(hours=1))
+    approval_id = await rows.ask(created_at=rows.clock() + timedelta(days=400), signer=StaffSigner(FOREIGN_KEY))
+    async with rows.ledger.read() as session:
+        assert list(await approvals.unstarted(session, rows.clock())) == [approval_id]
+    assert await rows.state(soon) is State.ROUTING
+
+
 async def test_who_is_said_to_have_asked_learns_of_a_forged_request(rows: Rows) -> None:
     await rows.approvals.open(Step(await rows.ask(signer=StaffSigner(FOREIGN_KEY))))
     (letter,) = await rows.letters()
@@ -347,6 +364,7 @@ async def test_a_reminder_goes_once_to_whoever_has_not_decided(rows: Rows) -> No
     for _ in range(2):
         assert (await rows.approvals.remind(Step(approval_id))).state == "waiting"
     assert keys_of(await rows.letters("reminder")) == [f"{approval_id}/reminder/0.0/p-legal"]
+    assert (await rows.events(approval_id)).count("reminded") == 1
 
 
 async def test_of_a_group_that_needs_two_only_the_one_who_has_not_decided_is_reminded(rows: Rows) -> None:

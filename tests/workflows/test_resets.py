@@ -2,21 +2,18 @@
 
 import asyncio
 import tempfile
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, ResetReapplyType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from demo.waiting import until
 from plixo.domain.approval import State
 from starters.credits import Asked
 from tests.support.databases import database
 from tests.support.house import House, open_house
+from tests.support.operating import points, reset, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,32 +23,6 @@ async def one_house() -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory() as folder, database("sqlite", Path(folder)) as url:
         async with open_house(Path(folder), url) as opened:
             yield opened
-
-
-async def points(house: House, asked: Asked) -> list[int]:
-    """Every place in the request's history that an operator can go back to."""
-    history = await house.workflow(asked).fetch_history()
-    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    return [event.event_id for event in history.events if event.event_type == done]
-
-
-async def reset(house: House, asked: Asked, run_id: str, event_id: int, *, reapply: bool = True) -> None:
-    client = house.workshop.temporal
-    kind = ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE if reapply else ResetReapplyType.RESET_REAPPLY_TYPE_NONE
-    await client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=house.workflow(asked).id, run_id=run_id),
-            reason="an operator tries it",
-            workflow_task_finish_event_id=event_id,
-            reset_reapply_type=kind,
-            request_id=str(uuid.uuid4()),
-        ),
-    )
-
-
-async def run_of(house: House, asked: Asked) -> str:
-    return (await house.workflow(asked).describe()).run_id
 
 
 async def rested(house: House, asked: Asked) -> None:
@@ -74,7 +45,7 @@ async def test_a_finished_request_reset_to_any_point_is_not_done_again(one_house
     first, places = await run_of(house, asked), await points(house, asked)
     assert len(places) >= 4
     for place in places:
-        await reset(house, asked, first, place)
+        await reset(house, asked, place, run_id=first)
         assert await run_of(house, asked) != first
         outcome = await asyncio.wait_for(house.workflow(asked).result(), 20)
         assert outcome["state"] == "executed", place
@@ -95,7 +66,7 @@ async def test_a_half_decided_request_reset_to_any_point_goes_on_from_where_it_s
     first, places = await run_of(house, asked), await points(house, asked)
     assert len(places) >= 3
     for place in places:
-        await reset(house, asked, first, place, reapply=reapply)
+        await reset(house, asked, place, run_id=first, reapply=reapply)
         await rested(house, asked)
         after = await house.record(asked)
         assert (after.approval.state, after.approval.decisions) == (State.WAITING, before.approval.decisions), place
@@ -117,7 +88,7 @@ async def test_a_rejected_and_a_withdrawn_request_stay_so(one_house: House) -> N
         before = await house.until_ended(asked)
         first = await run_of(house, asked)
         for place in await points(house, asked):
-            await reset(house, asked, first, place)
+            await reset(house, asked, place, run_id=first)
             outcome = await asyncio.wait_for(house.workflow(asked).result(), 20)
             assert outcome["state"] == state, place
         assert await house.record(asked) == before
