@@ -186,7 +186,7 @@ def _moved(record: Record, approval: Approval, now: datetime, *, why: str = "") 
 
 async def _refuse(tx: Transaction, record: Record, refusal: NotAllowed, now: datetime) -> Record:
     """Nobody on the staff side asked for this: it ends here, and whoever is said to have asked learns of it."""
-    why = f"It was not opened: {refusal} If you asked for it, ask again, and tell the operators."
+    why = f"It is refused: {refusal} If you asked for it, ask again, and tell the operators."
     refused = _moved(record, record.approval.returned(), now, why=why)
     await tx.save(refused)
     await _trace(tx, record.approval.approval_id, "open_refused", refusal, now, state=refused.approval.state.value)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from temporalio.client import Client
@@ -25,6 +26,9 @@ GRACE: Final = timedelta(seconds=10)
 PAUSE_SECONDS: Final = 5.0
 """How long to rest between two sweeps."""
 
+
+AT_ONCE: Final = 100
+"""How many are sent in one sweep: a worker that is asked to stop waits for them."""
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ class Sweeper:
             waiting = await decisions.untaken(session, now - GRACE)
         sends = dict.fromkeys(requests, self._start) | dict.fromkeys(waiting, self._send)
         number = 0
-        for key in self.patience.due(sends, now):
+        for key in islice(self.patience.due(sends, now), AT_ONCE):
             if not await _alone(partial(sends[key], key)):
                 break
             self.patience.sent(key, now)

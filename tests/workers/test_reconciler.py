@@ -17,8 +17,9 @@ from demo.waiting import until
 from plixo.domain.approval import State
 from plixo.messages.approvals import CreditRequest
 from starters.credits import Asked
-from starters.revival import EVENT, FIRST_PAUSE, MISSING, Run, latest_run, take_up_again
+from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
 from tests.support.databases import database
+from tests.support.desk import Office
 from tests.support.house import House, open_house
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
@@ -162,22 +163,20 @@ async def _is(house: House, asked: Asked, state: State) -> bool:
     return (await house.record(asked)).approval.state is state
 
 
-async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(one_house: House) -> None:
-    asked = await one_house.ask("730.00", reason="goodwill")
-    await one_house.until_waiting(asked)
-    await terminated(one_house, asked)
-    await taken_up(one_house, asked, "terminated")
-    await terminated(one_house, asked)
-    again = await one_house.workflow(asked).describe()
-    run = Run(asked.record.approval.approval_id, again.run_id, "terminated")
-    house = one_house.workshop
-    now = datetime.fromisoformat((await one_house.trail(run.approval_id))[-1].at)
-    too_soon, soon_enough = now + FIRST_PAUSE - timedelta(seconds=1), now + FIRST_PAUSE
-    assert not await take_up_again(house.ledger, house.temporal, run, lambda: too_soon)
-    assert not await running(one_house, asked)
-    assert await take_up_again(house.ledger, house.temporal, run, lambda: soon_enough)
-    assert await running(one_house, asked)
-    assert await traces(one_house, asked) == ["terminated", "terminated"]
+@pytest.mark.asyncio(loop_scope="function")
+async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(office: Office) -> None:
+    approval_id, clock = await office.asked(), office.rows.clock
+    office.temporal.closed.append(f"credit/{approval_id}")
+    for number, seconds in enumerate((0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600)):
+        run = Run(approval_id, f"run-{number}", "terminated")
+        if seconds:
+            clock.forward(seconds=seconds - 1)
+            assert not await take_up_again(office.rows.ledger, office.desk.temporal, run, clock)
+            clock.forward(seconds=1)
+        for _ in range(2):
+            assert await take_up_again(office.rows.ledger, office.desk.temporal, run, clock)
+    told = [line.detail["run_id"] for line in await office.rows.trail(approval_id) if line.event == EVENT]
+    assert told == [f"run-{number}" for number in range(12)]
 
 
 async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) -> None:

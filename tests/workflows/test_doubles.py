@@ -122,7 +122,12 @@ async def test_a_decision_recorded_as_server_worker_and_client_died_is_not_forgo
     await wait_for_temporal(server, house.settings.temporal_address)
     async with working(house.workshop):
         ahead = Reconciler(house.workshop.ledger, house.workshop.temporal, lambda: house.desk.clock() + 2 * GRACE)
-        await until("the reconciler to find it", ahead.look)
+
+        async def applied() -> bool:
+            await ahead.look()
+            return (await house.record(asked)).approval.state is State.EXECUTED
+
+        await until("the reconciler to find it", applied)
         await once(house, asked)
 
 
