@@ -116,7 +116,7 @@ async def test_a_waiting_request_whose_workflow_was_ended_is_decided_all_the_sam
     assert len(await one_house.ledger(asked)) == 1
 
 
-@pytest.mark.parametrize("ending", [terminated, canceled, missing])
+@pytest.mark.parametrize("ending", [terminated, missing])
 async def test_a_decision_on_an_ended_workflow_takes_it_up_at_once(one_house: House, ending: Ending) -> None:
     """Nobody looks: whoever decides brings it back."""
     asked = await one_house.ask("710.00", reason="goodwill")

@@ -6,9 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
-import pytest
 from temporalio import activity
-from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from activities.approvals import ApprovalActivities
@@ -32,9 +31,9 @@ from workflows.credit import CreditApprovalWorkflow
 
 
 async def by_update(house: House, message: Decide) -> None:
-    """Temporal takes ten at a time and turns the others away after a while; who is turned away is not answered."""
+    """Temporal takes ten at a time and turns the others away after a while; on a busy machine a recording may fail."""
     handle = house.workshop.temporal.get_workflow_handle(f"credit/{message.approval_id}")
-    with suppress(RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+    with suppress(RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
         await handle.execute_update(CreditApprovalWorkflow.decide, message)
 
 
@@ -67,6 +66,11 @@ async def test_the_same_decision_by_every_way_at_once_is_one(either_house: House
         calls += [house.decide(asked, "controller"), by_update(house, message)]
         calls += [by_signal(house, message) for _ in range(8)]
     await asyncio.gather(*calls)
+
+    async def taken() -> bool:
+        return bool((await house.record(asked)).approval.decisions)
+
+    await until("the decision to be taken", taken)
     half = await house.record(asked)
     assert [known.decision_id for known in half.approval.decisions] == [message.decision_id]
     await house.decide(asked, "legal")
@@ -76,23 +80,14 @@ async def test_the_same_decision_by_every_way_at_once_is_one(either_house: House
     assert len(await house.ledger(asked)) == 1
 
 
-@pytest.mark.parametrize("way", [by_update, by_signal])
-async def test_a_decision_in_the_moment_of_the_start_is_taken_up_once(house: House, way: Way) -> None:
+async def test_a_decision_in_the_moment_of_the_start_is_taken_up_once(house: House) -> None:
     """It is signed before the workflow is there, and sent from before its start until it is taken."""
-    approval_id = ids.approval_id("CR", house.people["billing_admin"].person_id, "in-the-moment")
-
-    async def decide() -> None:
-        await _store(house, await until("the row", lambda: _row(house, approval_id)))
-        message = Decide(approval_id, "DE-EARLY")
-
-        async def taken() -> bool:
-            await way(house, message)
-            return bool((await _row(house, approval_id) or _none()).approval.decisions)
-
-        await until("the decision to be taken", taken, every=0.001)
-
-    asked, _ = await asyncio.gather(house.ask("700.00", reason="goodwill", request_id="in-the-moment"), decide())
-    await once(house, asked)
+    for way in (by_update, by_signal):
+        request_id = f"in-the-moment-{way.__name__}"
+        approval_id = ids.approval_id("CR", house.people["billing_admin"].person_id, request_id)
+        asking = house.ask("700.00", reason="goodwill", request_id=request_id)
+        asked, _ = await asyncio.gather(asking, _decide_early(house, approval_id, way))
+        await once(house, asked)
 
 
 async def test_a_decision_while_its_mail_is_being_sent_is_taken_up_and_the_mail_leaves_once(idle_house: House) -> None:
@@ -185,6 +180,18 @@ async def _waits_for_money(house: House, asked: Asked) -> bool:
     return bool((await house.workflow(asked).describe()).raw_description.pending_activities)
 
 
+async def _decide_early(house: House, approval_id: str, way: Way) -> None:
+    row = await until("the row", lambda: _row(house, approval_id))
+    message = Decide(approval_id, await _store(house, row))
+
+    async def taken() -> bool:
+        await way(house, message)
+        found = await _row(house, approval_id)
+        return bool(found and found.approval.decisions)
+
+    await until("the decision to be taken", taken, every=0.001)
+
+
 async def _signed(house: House, asked: Asked) -> str:
     """A decision that is kept while Temporal was not told of it; its id."""
     saying = Saying(house.people["controller"], Verdict.APPROVE, "because", house.desk.clock())
@@ -197,12 +204,9 @@ async def _row(house: House, approval_id: str) -> Record | None:
         return await approvals.load(session, approval_id, lock=False)
 
 
-async def _store(house: House, record: Record) -> None:
-    early = Forger(house.desk, record, record).genuine(decision_id="DE-EARLY")
+async def _store(house: House, record: Record) -> str:
+    early = Forger(house.desk, record, record).genuine(decision_id=f"DE-{record.approval.approval_id[-6:]}")
     signed = house.desk.signer.sign("decision", decision_claims(early), now=house.desk.clock())
     async with house.desk.ledger.begin() as tx:
         await decisions.insert(tx.session, early, signed, house.desk.clock())
-
-
-def _none() -> Record:
-    raise AssertionError("requests are never removed")
+    return early.decision_id

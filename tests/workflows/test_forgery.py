@@ -80,7 +80,7 @@ async def _cli(house: House, workflow_id: str, message: Decide, *command: str) -
     ("way", "kinds"),
     [
         (by_update, ALL),
-        (by_withdrawal, ALL),
+        (by_withdrawal, SOME),
         (by_signal, ALL),
         (by_temporals_cli_update, SOME),
         (by_temporals_cli_signal, SOME),
