@@ -21,8 +21,8 @@ from demo.check_histories import read_run
 from plixo.config import ROOT
 from plixo.domain.path import ApprovalPath
 from plixo.policy.published import PublishedPolicy
-from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
 from plixo.signing.tokens import StaffSigner
+from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
 from starters.desk import Desk
 from tests.demo.planted import (
     PAYLOAD_KEYS,
