@@ -179,6 +179,19 @@ async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(office:
     assert told == [f"run-{number}" for number in range(12)]
 
 
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("how", ["terminated", "missing", "completed"])
+async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, how: str) -> None:
+    approval_id = await office.asked()
+    await office.decide(approval_id, "controller", "reject")
+    office.temporal.closed.append(f"credit/{approval_id}")
+    trail = await office.rows.events(approval_id)
+    assert await take_up_again(
+        office.rows.ledger, office.desk.temporal, Run(approval_id, "run", how), office.rows.clock
+    )
+    assert (len(office.temporal.started), await office.rows.events(approval_id)) == (1, trail)
+
+
 async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) -> None:
     asked = await one_house.ask("740.00", reason="goodwill")
     await one_house.until_waiting(asked)

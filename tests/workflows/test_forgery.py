@@ -57,7 +57,8 @@ async def by_signal(_house: House, handle: "WorkflowHandle[object, object]", mes
 
 
 async def by_temporals_cli_update(house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
-    assert await _cli(house, handle.id, message, "update", "execute", "--name", "decide") == 0
+    """It has no key to read the answer with, and may say that it failed."""
+    await _cli(house, handle.id, message, "update", "execute", "--name", "decide")
 
 
 async def by_temporals_cli_signal(house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
