@@ -38,20 +38,24 @@ class ApprovalActivities:
     async def open(self, step: Step) -> Standing:
         """Check the signed request and set it on its path; asked again, it says where the request stands.
 
+        What the staff side did not sign is returned, however far its row says it has come: it counts in no sum, and
+        nothing more comes of it. What is being applied already is left to `execute_approval`, which checks for itself.
+
         Raises:
-            ApplicationError: Final, when there is no such request or the staff side did not sign it; tried again when
-                the signer's clock runs ahead of ours.
+            ApplicationError: Final, when there is no such request; tried again when the signer's clock runs ahead of
+                ours.
         """
         now = self.clock()
         async with self.ledger.begin() as tx:
             record = await tx.approval(step.approval_id)
-            refusal = await self._open(tx, record, now) if record else _UNKNOWN
-            if refusal:
-                await _trace(tx, step.approval_id, "open_refused", refusal, now)
-            else:
-                record = await tx.approval(step.approval_id)
-        if refusal or record is None:
-            raise ApplicationError(str(refusal), type=(refusal or _UNKNOWN).code, non_retryable=True)
+            if record is None:
+                await _trace(tx, step.approval_id, "open_refused", _UNKNOWN, now)
+            elif record.approval.state is State.ROUTING:
+                record = await self._open(tx, record, now)
+            elif record.approval.state in {State.WAITING, State.APPROVED}:
+                record = await self._checked_again(tx, record, now)
+        if record is None:
+            raise ApplicationError(str(_UNKNOWN), type=_UNKNOWN.code, non_retryable=True)
         return standing(record)
 
     @activity.defn(name="record_decision")
@@ -70,14 +74,15 @@ class ApprovalActivities:
 
     @activity.defn(name="remind_approvers")
     async def remind(self, step: Step) -> Standing:
-        """Write to whoever has not decided yet."""
+        """Write to whoever has not decided yet; a new run of the workflow reminds nobody again."""
         now = self.clock()
         async with self.ledger.begin() as tx:
             record = await _existing(tx, step)
             if _still_waits(record, step):
-                await _post(tx, await ask_approvers(tx, record, "reminder"), now)
-                groups = [group.value for group in record.approval.waiting_groups()]
-                await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
+                letters = await ask_approvers(tx, record, "reminder")
+                if await _post(tx, letters, now) or not letters:
+                    groups = [group.value for group in record.approval.waiting_groups()]
+                    await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
         return standing(record)
 
     @activity.defn(name="expire_approval")
@@ -98,9 +103,7 @@ class ApprovalActivities:
                 await _post(tx, await tell_requester(tx, record, "returned"), now)
         return standing(record)
 
-    async def _open(self, tx: Transaction, record: Record, now: datetime) -> Refused | None:
-        if record.approval.state is not State.ROUTING:
-            return None
+    async def _open(self, tx: Transaction, record: Record, now: datetime) -> Record:
         try:
             verified_request(self.verifier, record, now=now)
             opened = _moved(record, record.approval.opened(), now)
@@ -108,13 +111,20 @@ class ApprovalActivities:
             if refusal.code == "signature_from_future":
                 raise ApplicationError(str(refusal), type=refusal.code) from refusal
             if refusal.code != "signature_expired":
-                return refusal
+                return await _refuse(tx, record, refusal, now)
             opened = _moved(record, record.approval.returned(), now, why="It was signed too long ago; ask again.")
         await tx.save(opened)
         detail = {"state": opened.approval.state.value, "path": list(opened.approval.path.describe())}
         await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
         await _post(tx, await _letters_after_opening(tx, opened), now)
-        return None
+        return opened
+
+    async def _checked_again(self, tx: Transaction, record: Record, now: datetime) -> Record:
+        try:
+            verified_request(self.verifier, record, now=None)
+        except NotAllowed as refusal:
+            return await _refuse(tx, record, refusal, now)
+        return record
 
     async def _record(self, tx: Transaction, record: Record, stored: StoredDecision, now: datetime) -> Recorded:
         try:
@@ -174,6 +184,16 @@ def _moved(record: Record, approval: Approval, now: datetime, *, why: str = "") 
     return replace(record, approval=approval, stage_since=now, due_at=due)
 
 
+async def _refuse(tx: Transaction, record: Record, refusal: NotAllowed, now: datetime) -> Record:
+    """Nobody on the staff side asked for this: it ends here, and whoever is said to have asked learns of it."""
+    why = f"It is refused: {refusal} If you asked for it, ask again, and tell the operators."
+    refused = _moved(record, record.approval.returned(), now, why=why)
+    await tx.save(refused)
+    await _trace(tx, record.approval.approval_id, "open_refused", refusal, now, state=refused.approval.state.value)
+    await _post(tx, await tell_requester(tx, refused, "returned"), now)
+    return refused
+
+
 async def _check_person(tx: Transaction, record: Record, decision: Decision) -> None:
     person = (await tx.people([decision.person_id])).get(decision.person_id)
     if person is None:
@@ -218,9 +238,9 @@ def _still_waits(record: Record, step: Step) -> bool:
     return approval.state is State.WAITING and (approval.stage, approval.round) == (step.stage, step.round)
 
 
-async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> None:
-    for letter in letters:
-        await tx.post(letter, now)
+async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> bool:
+    """Whether any of the letters was not posted before."""
+    return any([await tx.post(letter, now) for letter in letters])
 
 
 def _entry(record: Record, event: str, actor: str, detail: dict[str, Any] | None = None) -> AuditEntry:

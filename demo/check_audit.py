@@ -12,7 +12,7 @@ ENDINGS: Final = {
     "executed": {"effect_done"},
     "rejected": {"decision_recorded"},
     "withdrawn": {"decision_recorded"},
-    "returned": {"expired", "returned", "opened"},
+    "returned": {"expired", "returned", "opened", "open_refused"},
     "needs_attention": {"effect_refused", "effect_failed"},
 }
 """Which entries can tell of a request's end."""

@@ -318,8 +318,8 @@ class Transaction(Protocol):
         """Append to the request's hash-chained history."""
         ...
 
-    async def post(self, letter: Letter, now: datetime) -> None:
-        """Put a mail into the outbox; one with the same key stays as it is."""
+    async def post(self, letter: Letter, now: datetime) -> bool:
+        """Put a mail into the outbox; False where one with the same key is there, which stays as it is."""
         ...
 
     async def ask_for_checkpoint(self, request_id: str, now: datetime) -> str:

@@ -27,6 +27,7 @@ from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger, SqlTransaction
 from plixo.temporal.codec import PayloadUnreadable
 from starters.desk import Desk
+from starters.revival import latest_run, take_up_again
 from starters.workflows import TemporalAway, ensure_started, reaching
 from workflows.credit import CreditApprovalWorkflow
 
@@ -123,24 +124,44 @@ async def deliver(desk: Desk, record: Record, decision_id: str, verdict: Verdict
 async def send(ledger: SqlLedger, temporal: Client, decision: Decision, clock: Clock) -> bool:
     """Send a stored decision as a signal: nobody waits for the answer.
 
-    A request whose workflow has ended takes no decision any more: the decision is then settled as a conflict.
+    A request that has ended takes no decision any more: the decision is then settled as a conflict, by the rows alone.
+    One that has not ended and has no workflow any more gets a new one, which takes the decision up.
 
     Returns:
         Whether Temporal could be reached.
     """
+    if await _settled_as_ended(ledger, decision, clock):
+        return True
+    try:
+        if not await signal(temporal, decision):
+            run = await latest_run(temporal, decision.approval_id)
+            await take_up_again(ledger, temporal, run, clock)
+            await signal(temporal, decision)
+    except TemporalAway:
+        return False
+    return True
+
+
+async def signal(temporal: Client, decision: Decision) -> bool:
+    """Tell a request's workflow of a stored decision; told again, it takes it up no second time.
+
+    Returns:
+        Whether there is such a workflow and it runs.
+
+    Raises:
+        TemporalAway: It cannot be reached.
+    """
     handle = temporal.get_workflow_handle(credit_workflow_id(decision.approval_id))
     message = Decide(decision.approval_id, decision.decision_id)
     withdrawal = decision.verdict is Verdict.WITHDRAW
-    signal = CreditApprovalWorkflow.submit_withdrawal if withdrawal else CreditApprovalWorkflow.submit_decision
+    submit = CreditApprovalWorkflow.submit_withdrawal if withdrawal else CreditApprovalWorkflow.submit_decision
     try:
         async with reaching(SIGNAL_SECONDS):
-            await handle.signal(signal, message)
-    except TemporalAway:
-        return False
+            await handle.signal(submit, message)
     except RPCError as failure:
         if failure.status is not RPCStatusCode.NOT_FOUND:
             raise
-        await _settle_if_ended(ledger, decision, clock)
+        return False
     return True
 
 
@@ -175,15 +196,21 @@ KEPT: Final = "Your decision is signed and kept; it is taken up as soon as the w
 _ANSWERS: Final = {"submitted": "kept", "recorded": "accepted", "conflict": "conflict", "refused": "refused"}
 
 
-async def _settle_if_ended(ledger: SqlLedger, decision: Decision, clock: Clock) -> None:
+async def _settled_as_ended(ledger: SqlLedger, decision: Decision, clock: Clock) -> bool:
+    """Whether the request has ended; a decision that was not taken up until then is a conflict."""
+    async with ledger.read() as session:
+        seen = await approvals.load(session, decision.approval_id, lock=False)
+    if seen is None or seen.approval.state not in ENDED:
+        return False
     async with ledger.begin() as tx:
         record = await tx.approval(decision.approval_id)
         stored = await tx.decision(decision.decision_id)
-        if record and stored and stored.status == "submitted" and record.approval.state in ENDED:
+        if record and stored and stored.status == "submitted":
             why = f"The request is {record.approval.state.label.lower()} already."
             await tx.settle_decision(decision.decision_id, "conflict", why, clock())
             detail = {"decision_id": decision.decision_id, "why": why}
             await tx.audit(AuditEntry(decision.approval_id, "decision_conflict", decision.person_id, detail), clock())
+    return True
 
 
 async def _stored(ledger: SqlLedger, decision_id: str) -> StoredDecision:

@@ -1,4 +1,4 @@
-"""The worker process: every task queue, the outbox relay and the sweeper, until it is asked to stop."""
+"""The worker process: every task queue, the outbox relay, the sweeper and the reconciler, until it is asked to stop."""
 
 import asyncio
 import gc
@@ -17,10 +17,12 @@ from plixo.config import Settings
 from plixo.loops import until_stopped
 from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
 from workers.logs import configure_logs
+from workers.reconciler import PAUSE_SECONDS as LOOK_PAUSE
+from workers.reconciler import Reconciler
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
 from workers.relay import relay_once
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
-from workers.sweeper import sweep_once
+from workers.sweeper import Sweeper
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
 
@@ -46,14 +48,21 @@ async def run_worker(settings: Settings) -> None:
 
 @asynccontextmanager
 async def working(workshop: Workshop) -> AsyncIterator[None]:
-    """Poll every queue, relay mails and sweep for as long as the block lasts."""
+    """Poll every queue, relay mails, sweep and reconcile for as long as the block lasts."""
 
     async def relay() -> int:
         return await relay_once(workshop.ledger, workshop.post_office, now)
 
+    sweeper = Sweeper(workshop.ledger, workshop.temporal, now)
+    reconciler = Reconciler(workshop.ledger, workshop.temporal, now)
+
     async def sweep() -> int:
-        await sweep_once(workshop.ledger, workshop.temporal, now)
+        await sweeper.sweep()
         return 0  # what was sent needs time to be taken up, so a sweep is always followed by a rest
+
+    async def reconcile() -> int:
+        await reconciler.look()
+        return 0
 
     stopping = asyncio.Event()
     async with (
@@ -63,6 +72,7 @@ async def working(workshop: Workshop) -> AsyncIterator[None]:
     ):
         loops.create_task(until_stopped("outbox relay", relay, RELAY_PAUSE, stopping))
         loops.create_task(until_stopped("sweeper", sweep, SWEEP_PAUSE, stopping))
+        loops.create_task(until_stopped("reconciler", reconcile, LOOK_PAUSE, stopping))
         try:
             yield
         finally:

@@ -1,7 +1,7 @@
 """The approval as a pure state machine: what stands, and what each message makes of it.
 
 States: `routing -> waiting -> (returned | withdrawn | rejected | approved)`, automatic ones `routing -> approved`, and
-one whose signature expired before anything could open it `routing -> returned`;
+one whose signature expired before anything could open it, or never held, `routing -> returned`;
 only `approved -> executing -> (executed | needs_attention)`. Right before the effect an approved request whose facts
 no longer hold is returned instead.
 """
@@ -150,7 +150,7 @@ class Approval:
         return after._advanced()  # noqa: SLF001 - the same class
 
     def returned(self) -> "Approval":
-        """It expired, or what it was about has changed in Stripe: it goes back to its requester."""
+        """It expired, was never signed, or is about what has changed in Stripe: it goes back to its requester."""
         self._expect(State.ROUTING, State.WAITING, State.APPROVED)
         return replace(self, state=State.RETURNED)
 

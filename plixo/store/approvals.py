@@ -1,13 +1,13 @@
 """Reading and writing approval requests."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import COUNTED, Approval, Decision, State
+from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
 from plixo.domain.change import ProposedChange
 from plixo.domain.effects import Amounts
 from plixo.domain.path import ApprovalPath
@@ -73,9 +73,32 @@ async def unstarted(session: AsyncSession, before: datetime, limit: int = 100) -
     """Requests made before the moment whose workflow has not opened them yet, oldest first."""
     query = (
         select(ApprovalRow.approval_id)
-        .where(ApprovalRow.state == State.ROUTING.value, ApprovalRow.created_at < before)
+        .where(ApprovalRow.state == State.ROUTING.value, _made_before(before))
         .order_by(ApprovalRow.created_at)
         .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+def _made_before(moment: datetime) -> ColumnElement[bool]:
+    """Also rows of a far future, which no clock of ours has written: they would count in every sum for good."""
+    return or_(ApprovalRow.created_at < moment, ApprovalRow.created_at > moment + timedelta(days=1))
+
+
+async def unended(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Which of these are requests that have not come to their end."""
+    ended = [state.value for state in ENDED]
+    query = select(ApprovalRow.approval_id).where(ApprovalRow.approval_id.in_(ids), ApprovalRow.state.not_in(ended))
+    return set((await session.execute(query)).scalars())
+
+
+async def under_way(session: AsyncSession, before: datetime) -> Sequence[str]:
+    """Requests made before the moment that were opened and have not come to their end, oldest first."""
+    resting = [state.value for state in ENDED | {State.ROUTING}]
+    query = (
+        select(ApprovalRow.approval_id)
+        .where(ApprovalRow.state.not_in(resting), _made_before(before))
+        .order_by(ApprovalRow.created_at)
     )
     return (await session.execute(query)).scalars().all()
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import Decision, Verdict
+from plixo.domain.approval import Decision, State, Verdict
 from plixo.domain.people import Group
 from plixo.ports import StoredDecision
-from plixo.store.models import DecisionRow
+from plixo.store.models import ApprovalRow, DecisionRow
 
 
 async def insert(session: AsyncSession, decision: Decision, signed: str, now: datetime) -> None:
@@ -73,15 +74,37 @@ async def settle(session: AsyncSession, decision_id: str, status: str, why: str,
     await session.flush()
 
 
-async def untaken(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[StoredDecision]:
-    """Decisions that were signed before the moment and not taken up yet, oldest first."""
+async def untaken(session: AsyncSession, before: datetime, limit: int = 1000) -> Sequence[str]:
+    """Ids of decisions that were signed before the moment and not taken up yet, oldest first."""
     query = (
-        select(DecisionRow)
+        select(DecisionRow.decision_id)
         .where(DecisionRow.status == "submitted", DecisionRow.submitted_at < before)
         .order_by(DecisionRow.submitted_at)
         .limit(limit)
     )
-    return [_stored(row) for row in (await session.execute(query)).scalars()]
+    return (await session.execute(query)).scalars().all()
+
+
+async def completing(session: AsyncSession, before: datetime) -> Sequence[tuple[str, str]]:
+    """Requests that people approved before the moment and nobody has begun to apply, oldest first.
+
+    Returns:
+        Each request's id, and that of a decision that was recorded on it.
+    """
+    last = func.max(DecisionRow.settled_at)
+    query = (
+        select(DecisionRow.approval_id, func.min(DecisionRow.decision_id))
+        .join(ApprovalRow, ApprovalRow.approval_id == DecisionRow.approval_id)
+        .where(ApprovalRow.state == State.APPROVED.value, DecisionRow.status == "recorded")
+        .group_by(DecisionRow.approval_id)
+        .having(last < before)
+        .order_by(last)
+    )
+    return [(approval_id, decision_id) for approval_id, decision_id in await session.execute(query)]
+
+
+_GROUPS: Final = frozenset(group.value for group in Group)
+"""A row that names another one was not written by the staff side: it fits no signature, and holds up nobody."""
 
 
 def _decision(row: DecisionRow) -> Decision:
@@ -91,7 +114,7 @@ def _decision(row: DecisionRow) -> Decision:
         round=row.round,
         stage=row.stage,
         person_id=row.person_id,
-        group=Group(row.group) if row.group else None,
+        group=Group(row.group) if row.group in _GROUPS else None,
         verdict=Verdict(row.verdict),
         digest=row.digest,
         amount_minor=row.amount_minor,

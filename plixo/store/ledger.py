@@ -63,9 +63,9 @@ class SqlTransaction:
         """Append to the request's hash-chained history."""
         await audit.append(self.session, entry, now)
 
-    async def post(self, letter: Letter, now: datetime) -> None:
-        """Put a mail into the outbox."""
-        await outbox.post(self.session, letter, now)
+    async def post(self, letter: Letter, now: datetime) -> bool:
+        """Put a mail into the outbox; whether it is new."""
+        return await outbox.post(self.session, letter, now)
 
     async def ask_for_checkpoint(self, request_id: str, now: datetime) -> str:
         """Wish for a checkpoint over the audit log."""

@@ -10,10 +10,10 @@ from plixo.ports import Letter
 from plixo.store.models import OutboxRow
 
 
-async def post(session: AsyncSession, letter: Letter, now: datetime) -> None:
-    """Put a mail into the outbox; one with the same key stays as it is."""
+async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
+    """Put a mail into the outbox; False where one with the same key is there, which stays as it is."""
     if await session.get(OutboxRow, letter.key):
-        return
+        return False
     session.add(
         OutboxRow(
             key=letter.key,
@@ -28,6 +28,7 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> None:
         ),
     )
     await session.flush()
+    return True
 
 
 async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: int = 20) -> Sequence[Letter]:

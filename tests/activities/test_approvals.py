@@ -8,11 +8,13 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from plixo.domain.approval import State
+from plixo.domain.facts import Sums
 from plixo.domain.path import Seat, Stage
 from plixo.domain.people import Group, Person
 from plixo.messages.approvals import Decide, Standing, Step
 from plixo.signing.tokens import LIFETIME, StaffSigner
-from tests.support.rows import BOTH, CLOCK, CUSTOMER, FOREIGN_KEY, NOW, Rows, keys_of, tamper
+from plixo.store import approvals, sums
+from tests.support.rows import BOTH, CLOCK, CUSTOMER, FOREIGN_KEY, INVOICE, NOW, Rows, keys_of, tamper
 
 UNKNOWN = "CR-" + "A" * 26
 
@@ -103,14 +105,51 @@ async def test_a_request_that_waited_longer_than_its_signature_holds_goes_back_a
 
 
 @pytest.mark.asvs("9.1.1")
-async def test_a_forged_request_is_never_opened_and_leaves_a_trace(rows: Rows) -> None:
+async def test_a_forged_request_is_never_opened_and_ends_with_a_trace(either_rows: Rows) -> None:
+    rows = either_rows
     approval_id = await rows.ask(stages=(), signer=StaffSigner(FOREIGN_KEY))
-    failure = await fails(rows.approvals.open(Step(approval_id)))
-    assert (failure.type, failure.non_retryable) == ("signature_invalid", True)
-    assert await rows.state(approval_id) is State.ROUTING
+    for _ in range(2):
+        assert (await rows.approvals.open(Step(approval_id))).state == "returned"
     (line,) = await rows.trail(approval_id)
-    assert (line.event, line.detail["code"]) == ("open_refused", "signature_invalid")
-    assert await rows.letters() == []
+    assert (line.event, line.detail["code"], line.detail["state"]) == ("open_refused", "signature_invalid", "returned")
+    record = await rows.record(approval_id)
+    assert (record.approval.state, record.ended_at) == (State.RETURNED, rows.clock())
+    assert "not the staff side's" in record.why
+
+
+@pytest.mark.asvs("9.1.1")
+async def test_a_forged_request_counts_in_no_sum_and_is_not_swept_again(rows: Rows) -> None:
+    approval_id = await rows.ask(stages=(), signer=StaffSigner(FOREIGN_KEY))
+    await rows.approvals.open(Step(approval_id))
+    async with rows.ledger.read() as session:
+        counted = await sums.read(session, "p-billing-admin", CUSTOMER, rows.clock(), 30)
+        spoken_for = await approvals.pending_on(session, INVOICE, "USD")
+        unstarted = await approvals.unstarted(session, rows.clock() + timedelta(days=1))
+    assert (counted, spoken_for, list(unstarted)) == (Sums(0, 0, 0, 0, 0), 0, [])
+
+
+@pytest.mark.asvs("9.1.1")
+@pytest.mark.parametrize("state", ["waiting", "approved"])
+async def test_a_forged_request_that_says_it_was_opened_ends_all_the_same(rows: Rows, state: str) -> None:
+    approval_id = await rows.ask(signer=StaffSigner(FOREIGN_KEY))
+    tamper(rows.url, "update approvals set state = ?", state)
+    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    assert await rows.events(approval_id) == ["open_refused"]
+
+
+async def test_a_row_of_a_far_future_is_found_as_well(rows: Rows) -> None:
+    soon = await rows.ask(created_at=rows.clock() + timedelta(hours=1))
+    approval_id = await rows.ask(created_at=rows.clock() + timedelta(days=400), signer=StaffSigner(FOREIGN_KEY))
+    async with rows.ledger.read() as session:
+        assert list(await approvals.unstarted(session, rows.clock())) == [approval_id]
+    assert await rows.state(soon) is State.ROUTING
+
+
+async def test_who_is_said_to_have_asked_learns_of_a_forged_request(rows: Rows) -> None:
+    await rows.approvals.open(Step(await rows.ask(signer=StaffSigner(FOREIGN_KEY))))
+    (letter,) = await rows.letters()
+    assert (letter.template, letter.recipient) == ("returned", "billing.admin@plixo.example")
+    assert "If you asked for it, ask again" in letter.context["why"]
 
 
 @pytest.mark.asvs("9.1.1")
@@ -118,8 +157,9 @@ async def test_a_forged_request_is_never_opened_and_leaves_a_trace(rows: Rows) -
 async def test_an_altered_request_is_never_opened(rows: Rows, alter: str) -> None:
     approval_id = await rows.ask()
     tamper(rows.url, f"update approvals set {alter}")
-    assert (await fails(rows.approvals.open(Step(approval_id)))).type == "row_altered"
-    assert await rows.state(approval_id) is State.ROUTING
+    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    (line,) = await rows.trail(approval_id)
+    assert (line.event, line.detail["code"]) == ("open_refused", "row_altered")
 
 
 async def test_a_request_nobody_made_is_final_and_leaves_a_trace(rows: Rows) -> None:
@@ -324,6 +364,7 @@ async def test_a_reminder_goes_once_to_whoever_has_not_decided(rows: Rows) -> No
     for _ in range(2):
         assert (await rows.approvals.remind(Step(approval_id))).state == "waiting"
     assert keys_of(await rows.letters("reminder")) == [f"{approval_id}/reminder/0.0/p-legal"]
+    assert (await rows.events(approval_id)).count("reminded") == 1
 
 
 async def test_of_a_group_that_needs_two_only_the_one_who_has_not_decided_is_reminded(rows: Rows) -> None:

@@ -22,6 +22,7 @@ from demo.check_histories import read_run
 from plixo.config import ROOT
 from plixo.domain.path import ApprovalPath
 from plixo.policy.published import PublishedPolicy
+from plixo.signing.tokens import StaffSigner
 from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
 from starters.desk import Desk
 from tests.demo.planted import (
@@ -36,6 +37,7 @@ from tests.demo.planted import (
     served,
 )
 from tests.support.databases import database
+from tests.support.rows import FOREIGN_KEY
 
 FOREIGN = PayloadKey(bytes(32), datetime(2026, 1, 2, tzinfo=UTC))
 PRODUCT = {"plixo", "starters", "workflows", "activities", "workers", "web", "standin"}
@@ -343,6 +345,32 @@ class TestSignatures:
         house.sql("update decisions set settled_at = '2099-01-01' where approval_id = ?", house.ids["approved"])
 
         assert ("signature_out_of_time", "approved") in await house.found()
+
+    async def test_a_row_that_nobody_signed_is_named_after_it_has_come_to_its_end(self, house: Planted) -> None:
+        async with at_work(house) as work:
+            forger = replace(work, desk=replace(work.desk, signer=StaffSigner(FOREIGN_KEY)))
+            forged = await forger.ask("180.00", "Clinics")
+            assert await work.state(forged) == "returned"
+
+        assert await house.found() == {("request_unsigned", forged)}
+
+    async def test_a_row_that_was_only_ever_written_into_the_database_is_named_for_that_too(
+        self, house: Planted
+    ) -> None:
+        async with at_work(house) as work:
+            forger = replace(work, desk=replace(work.desk, signer=StaffSigner(FOREIGN_KEY)))
+            forged = await forger.ask("180.00", "Clinics")
+        house.unhappened(forged, "requested")
+
+        assert await house.found() == {("request_unsigned", forged), ("audit_lacks", forged)}
+
+    async def test_a_request_that_is_returned_without_a_word_is_found(self, house: Planted) -> None:
+        async with at_work(house) as work:
+            forger = replace(work, desk=replace(work.desk, signer=StaffSigner(FOREIGN_KEY)))
+            forged = await forger.ask("180.00", "Clinics")
+        house.unhappened(forged, "open_refused")
+
+        assert ("audit_lacks", forged) in await house.found()
 
 
 class TestDuties:
@@ -842,6 +870,18 @@ class TestHistories:
             report = await house.check(patience_seconds=60)
 
         assert not report.ok
+
+    async def test_a_workflow_that_was_ended_and_taken_up_again_is_no_finding(self, house: Planted) -> None:
+        for name, ending in (("approved", "TERMINATED"), ("both", "CANCELED"), ("waiting", "TERMINATED")):
+            before = History()
+            before.start()
+            before.activity("open_approval")
+            before.waits()
+            before.add(f"WORKFLOW_EXECUTION_{ending}")
+            before.events[0]["eventTime"] = "2000-01-01T00:00:00Z"
+            house.traces.histories[f"credit/{house.ids[name]}"].append(before.events)
+
+        assert await house.found() == set()
 
 
 class TestCost:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import PayloadConverter
@@ -193,7 +194,7 @@ def _local_activity(event: HistoryEvent, _: Events) -> str:
 
 def _accepted(event: HistoryEvent, _: Events) -> str:
     asked = event.workflow_execution_update_accepted_event_attributes.accepted_request
-    return f"update {asked.input.name} accepted"
+    return f"update {asked.input.name or 'handed over before'} accepted"
 
 
 def _updated(event: HistoryEvent, _: Events) -> str:
@@ -203,6 +204,11 @@ def _updated(event: HistoryEvent, _: Events) -> str:
 
 def _answer(payload: Payload) -> str:
     return str(json.loads(payload.data)["answer"])
+
+
+def _reset(event: HistoryEvent, _: Events) -> str:
+    cause = event.workflow_task_failed_event_attributes.cause
+    return WorkflowTaskFailedCause.Name(cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").lower().replace("_", " ")
 
 
 def _completed(event: HistoryEvent, _: Events) -> str:
@@ -226,6 +232,10 @@ _LINES: Final[dict[str, Line]] = {
     ),
     "workflow_execution_update_accepted": _accepted,
     "workflow_execution_update_completed": _updated,
+    "workflow_execution_update_admitted": lambda event, _: (
+        f"update {event.workflow_execution_update_admitted_event_attributes.request.input.name} handed over"
+    ),
+    "workflow_task_failed": _reset,
     "activity_task_scheduled": _scheduled,
     "activity_task_completed": _activity_done,
     "activity_task_failed": _activity_failed,

@@ -15,10 +15,14 @@ from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from plixo.messages.audit import CheckpointAsked, CheckpointWish
 from plixo.ports import Ledger, StoredDecision, Transaction
+from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
-from starters.credits import Asked
+from starters.credits import Asked, request_credit
 from starters.decisions import Saying, _sign, send
-from tests.support.house import House
+from starters.revival import latest_run, take_up_again
+from tests.support.house import House, credit_form
+from tests.support.operating import points, reset
+from tests.support.rows import FOREIGN_KEY
 from workers.main import working
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
@@ -118,6 +122,12 @@ class Play:
 
     async def send(self, stored: StoredDecision) -> None:
         assert await send(self.house.desk.ledger, self.house.desk.temporal, stored.decision, self.clock)
+
+    async def taken_up_again(self, asked: Asked) -> None:
+        desk, approval_id = self.house.desk, asked.record.approval.approval_id
+        run = await latest_run(desk.temporal, approval_id)
+        assert await take_up_again(desk.ledger, desk.temporal, run, self.clock)
+        assert (await latest_run(desk.temporal, approval_id)).run_id != run.run_id
 
     async def until_event(self, asked: Asked, event: str, times: int = 1) -> None:
         async def seen() -> bool:
@@ -356,6 +366,51 @@ async def retried_effect(play: Play) -> str:
     await play.house.fault("reset_after")
     await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def taken_up_again_half_decided(play: Play) -> str:
+    """An operator terminated it, and a new run goes on: what was decided before stands in the rows."""
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    await play.house.workflow(asked).terminate()
+    await play.taken_up_again(asked)
+    await play.house.until_waiting(asked)
+    await play.decide(asked, "legal")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def taken_up_again_while_it_was_applied(play: Play) -> str:
+    """Stripe did it, nobody heard of it, and an operator terminated the workflow before the next try."""
+    asked = await play.waiting(invoice=INVOICE)
+    await play.house.fault("reset_after")
+    await play.decide(asked, "controller")
+    await play.house.until_state(asked, State.EXECUTING)
+    await play.house.workflow(asked).terminate()
+    await play.taken_up_again(asked)
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def reset_half_decided(play: Play) -> str:
+    """An operator resets it to before its first decision, which Temporal hands to the new run once more."""
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    await reset(play.house, asked, (await points(play.house, asked))[1])
+    await play.until_event(asked, "MARKER_RECORDED")
+    await play.decide(asked, "legal")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@idle_path
+async def row_nobody_signed(play: Play) -> str:
+    """Somebody who can write to the database alone wrote it: it is returned, and the workflow completes."""
+    forger = replace(play.house.desk, signer=StaffSigner(FOREIGN_KEY))
+    form = credit_form(amount="180.00", reason="duplicate_charge", request_id=f"replay-{play.name}")
+    asked = await request_credit(forger, play.house.people["billing_admin"], form)
+    async with play.working():
+        return await play.ended(asked, State.RETURNED)
 
 
 @idle_path

@@ -103,6 +103,17 @@ async def test_a_decision_whose_workflow_is_not_to_be_found_yet_is_not_given_up(
     assert (answer.answer, (await office.rows.decision(answer.decision_id)).status) == ("kept", "submitted")
 
 
+async def test_a_decision_whose_workflow_is_gone_brings_its_request_back(office: Office) -> None:
+    approval_id = await office.asked()
+    office.temporal.closed.append(f"credit/{approval_id}")
+    office.temporal.updating = office.temporal.signalling = away(RPCStatusCode.NOT_FOUND)
+    assert (await office.decide(approval_id)).answer == "kept"
+    assert office.temporal.started == [f"credit/{approval_id}"] * 2
+    assert office.temporal.signals == ["submit_decision"] * 2, "once in vain, and once to the new run"
+    line = (await office.rows.trail(approval_id))[-1]
+    assert (line.event, line.detail) == ("workflow_interrupted", {"run_id": "", "how": "missing"})
+
+
 async def test_the_same_words_are_the_same_decision(either_office: Office) -> None:
     office = either_office
     approval_id = await office.asked()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -37,6 +38,7 @@ class PlayedTemporal:
         updating: Raised instead of an update's answer; with `reached` the update is carried out all the same.
         signalling: Raised instead of a signal.
         calls: How many starts and signals were tried.
+        closed: Workflows that were started and have closed.
     """
 
     rows: Rows
@@ -46,14 +48,16 @@ class PlayedTemporal:
     reached: bool = False
     calls: int = 0
     started: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
     updates: list[str] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
 
-    async def start_workflow(self, _run: Any, request: CreditRequest, *, id: str, **_options: Any) -> None:  # noqa: A002
+    async def start_workflow(self, _run: Any, request: CreditRequest, *, id: str, **options: Any) -> None:  # noqa: A002
         self.calls += 1
         if self.starting:
             raise self.starting
-        if id in self.started:
+        again = options["id_reuse_policy"] is WorkflowIDReusePolicy.ALLOW_DUPLICATE and id in self.closed
+        if id in self.started and not again:
             raise WorkflowAlreadyStartedError(id, "CreditApprovalWorkflow")
         self.started.append(id)
         await self.rows.approvals.open(Step(request.approval_id))
@@ -79,6 +83,9 @@ class PlayedHandle:
             raise played.updating
         assert answer is not None
         return answer
+
+    async def describe(self) -> Any:
+        raise away(RPCStatusCode.NOT_FOUND)
 
     async def signal(self, signal: Callable[..., Any], _message: Decide) -> None:
         self.temporal.calls += 1

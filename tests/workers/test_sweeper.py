@@ -4,14 +4,17 @@ from datetime import timedelta
 
 import pytest
 from temporalio.service import RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 
 from demo.preparing import wait_for_temporal
 from plixo.domain.approval import State, Verdict
+from plixo.messages.approvals import Step
 from starters.decisions import Saying, _sign
 from tests.support.desk import Office, away, later
 from tests.support.house import House
+from tests.support.rows import tamper
 from workers.main import working
-from workers.sweeper import GRACE, sweep_once
+from workers.sweeper import GRACE, Sweeper, sweep_once
 
 
 async def sweep(office: Office, **ahead: float) -> int:
@@ -55,6 +58,92 @@ async def test_what_temporal_refuses_for_good_holds_up_nobody_else(office: Offic
     await sweep(office)
     assert (await office.rows.state(stuck), await office.rows.state(fine)) == (State.ROUTING, State.WAITING)
     assert office.temporal.signals == ["submit_decision"]
+
+
+async def test_what_is_not_taken_is_sent_less_and_less_often(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.say(approval_id, "controller")
+    sweeper = Sweeper(office.rows.ledger, office.desk.temporal, office.rows.clock)
+    office.rows.clock.forward(minutes=1)
+    sent = []
+    for _ in range(24):
+        sent.append(await sweeper.sweep())
+        office.rows.clock.forward(seconds=5)
+    assert [place * 5 for place, one in enumerate(sent) if one] == [0, 10, 30, 70]
+    office.rows.clock.forward(hours=1)
+    for _ in range(20):
+        await sweeper.sweep()
+        office.rows.clock.forward(minutes=10)
+    assert len(office.temporal.signals) == 4 + 20, "and never less often than every ten minutes"
+
+
+async def test_a_new_process_sends_at_once_what_the_one_before_it_was_patient_with(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.say(approval_id, "controller")
+    for _ in range(3):
+        assert await sweep(office) == 1
+
+
+async def test_what_could_not_be_sent_is_sent_as_soon_as_temporal_is_back(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.say(approval_id, "controller")
+    sweeper = Sweeper(office.rows.ledger, office.desk.temporal, later(office, minutes=1))
+    office.temporal.signalling = away()
+    assert (await sweeper.sweep(), await sweeper.sweep()) == (0, 0)
+    office.temporal.signalling = None
+    assert await sweeper.sweep() == 1
+
+
+@pytest.mark.parametrize("ending", ["reject", "withdraw", "expire", "facts", "apply"])
+async def test_a_decision_on_what_has_ended_comes_to_an_end_without_temporal(office: Office, ending: str) -> None:
+    """However the request ended: nothing is sent, and nothing is sent ever again."""
+    rows, approval_id = office.rows, await office.asked()
+    late = await rows.say(approval_id, "controller", decision_id="DE-LATE")
+    await _ends(office, approval_id, ending)
+    assert await sweep(office) == 1
+    settled = await rows.decision(late)
+    state = (await rows.state(approval_id)).label.lower()
+    assert (settled.status, settled.why) == ("conflict", f"The request is {state} already.")
+    assert office.temporal.signals == []
+    assert (await rows.events(approval_id))[-1] == "decision_conflict"
+    assert await sweep(office) == 0
+
+
+async def _ends(office: Office, approval_id: str, ending: str) -> None:
+    rows = office.rows
+    if ending == "expire":
+        rows.clock.forward(hours=40)
+        await rows.approvals.expire(Step(approval_id))
+    elif ending in {"reject", "withdraw"}:
+        await rows.decide(approval_id, "controller" if ending == "reject" else "billing_admin", ending)
+    else:
+        await rows.decide(approval_id, "controller")
+        if ending == "facts":
+            office.stripe.says = None
+        await ActivityEnvironment().run(rows.effects(office.stripe).execute, Step(approval_id))
+
+
+async def test_a_row_that_names_no_group_there_is_holds_up_nobody_and_is_refused(office: Office) -> None:
+    first, second = await office.asked(), await office.asked()
+    odd = await office.rows.say(first, "controller")
+    await office.rows.say(second, "controller")
+    tamper(office.rows.url, "update decisions set group_name = 'kings' where decision_id = ?", odd)
+    assert await sweep(office) == 2
+    assert (await office.rows.take_up(first, odd)).answer == "refused"
+    assert (await office.rows.trail(first))[-1].detail["code"] == "row_altered"
+    await sweep(office)
+    assert (await office.rows.decision(odd)).status == "refused"
+
+
+async def test_what_a_stranger_ran_under_a_requests_name_does_not_keep_it_from_being_started(office: Office) -> None:
+    """It has completed, and the request was never opened."""
+    office.temporal.starting = away()
+    approval_id = await office.asked()
+    office.temporal.starting = None
+    office.temporal.started.append(f"credit/{approval_id}")
+    office.temporal.closed.append(f"credit/{approval_id}")
+    assert await sweep(office) == 1
+    assert await office.rows.state(approval_id) is State.WAITING
 
 
 @pytest.mark.parametrize("what", ["starting", "signalling"])

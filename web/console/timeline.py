@@ -89,6 +89,12 @@ def _reminded(detail: Detail) -> str:
     return f"reminded {' and '.join(Group(group).label for group in detail['groups'])}"
 
 
+def _interrupted(detail: Detail) -> str:
+    words = {"timed_out": "timed out", "missing": "was deleted", "completed": "was not its own"}
+    how = detail["how"]
+    return f"went on: its workflow {words.get(how, f'was {how}')}"
+
+
 def _done(detail: Detail) -> str:
     words = {EffectKind.CREDIT_NOTE: "made the credit note", EffectKind.BALANCE_TRANSACTION: "credited the balance"}
     return f"{words[EffectKind(detail['kind'])]} in Stripe"
@@ -123,6 +129,7 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "decision_refused": _refused("was refused"),
     "decision_conflict": _refused("came too late"),
     "reminded": _reminded,
+    "workflow_interrupted": _interrupted,
     "expired": _plain("gave it back: nobody decided in time"),
     "returned": _refused("gave it back"),
     "effect_intended": _plain("wrote down exactly what Stripe is sent"),

@@ -1,0 +1,269 @@
+"""What an operator ended is taken up again: nothing is lost, nothing is done twice, and there is a trace."""
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import WorkflowIDReusePolicy
+
+from demo.waiting import until
+from plixo.domain.approval import State
+from plixo.messages.approvals import CreditRequest
+from starters.credits import Asked
+from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
+from tests.support.databases import database
+from tests.support.desk import Office
+from tests.support.house import House, open_house
+from workers.main import working
+from workers.reconciler import LAG, Reconciler
+from workflows.credit import CreditApprovalWorkflow
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_house() -> AsyncIterator[House]:
+    with tempfile.TemporaryDirectory() as folder, database("sqlite", Path(folder)) as url:
+        async with open_house(Path(folder), url) as opened:
+            yield opened
+
+
+async def terminated(house: House, asked: Asked) -> None:
+    await house.workflow(asked).terminate("an operator's mistake")
+
+
+async def canceled(house: House, asked: Asked) -> None:
+    await house.workflow(asked).cancel()
+
+    async def closed() -> bool:
+        return (await house.workflow(asked).describe()).status is WorkflowExecutionStatus.CANCELED
+
+    await until("the cancellation", closed)
+
+
+async def missing(house: House, asked: Asked) -> None:
+    """Deleted, history and all."""
+    client, name = house.workshop.temporal, house.workflow(asked).id
+    execution = WorkflowExecution(workflow_id=name)
+    request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    await client.workflow_service.delete_workflow_execution(request)
+
+    async def gone() -> bool:
+        run = await latest_run(client, asked.record.approval.approval_id)
+        return run.how == MISSING
+
+    await until("the deletion", gone)
+
+
+Ending = Callable[[House, Asked], Awaitable[None]]
+
+
+def ahead(house: House, by: timedelta) -> Callable[[], datetime]:
+    return lambda: house.desk.clock() + by
+
+
+async def look_until(house: House, what: str, done: Callable[[], Awaitable[Any]]) -> None:
+    """Looks as a worker does, only sooner: Temporal's list of workflows lags a moment."""
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, ahead(house, LAG + timedelta(minutes=1)))
+
+    async def seen() -> bool:
+        await reconciler.look()
+        return bool(await done())
+
+    await until(what, seen)
+
+
+async def taken_up(house: House, asked: Asked, how: str, times: int = 1) -> None:
+    """Waits until a new run carries the request on."""
+
+    async def traced() -> bool:
+        return (await traces(house, asked)).count(how) == times and await running(house, asked)
+
+    await look_until(house, f"the request to be taken up after its workflow was {how}", traced)
+
+
+async def running(house: House, asked: Asked) -> bool:
+    return (await house.workflow(asked).describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def traces(house: House, asked: Asked) -> list[str]:
+    chain = await house.trail(asked.record.approval.approval_id)
+    return [line.detail["how"] for line in chain if line.event == EVENT]
+
+
+async def recorded(house: House, asked: Asked) -> list[str]:
+    return [known.person_id for known in (await house.record(asked)).approval.decisions]
+
+
+@pytest.mark.parametrize("ending", [terminated, canceled, missing])
+async def test_a_waiting_request_whose_workflow_was_ended_is_decided_all_the_same(
+    one_house: House, ending: Ending
+) -> None:
+    asked = await one_house.ask("700.00", reason="goodwill")
+    await one_house.until_waiting(asked)
+    await ending(one_house, asked)
+    await taken_up(one_house, asked, ending.__name__)
+    assert (await one_house.decide(asked, "controller")).answer == "accepted"
+    assert (await one_house.until_ended(asked)).approval.state is State.EXECUTED
+    assert await recorded(one_house, asked) == ["p-controller"]
+    assert len(await one_house.ledger(asked)) == 1
+
+
+@pytest.mark.parametrize("ending", [terminated, missing])
+async def test_a_decision_on_an_ended_workflow_takes_it_up_at_once(one_house: House, ending: Ending) -> None:
+    """Nobody looks: whoever decides brings it back."""
+    asked = await one_house.ask("710.00", reason="goodwill")
+    await one_house.until_waiting(asked)
+    await ending(one_house, asked)
+    assert (await one_house.decide(asked, "controller")).answer in {"kept", "accepted"}
+    assert (await one_house.until_ended(asked)).approval.state is State.EXECUTED
+    assert await traces(one_house, asked) == [ending.__name__]
+    assert len(await one_house.ledger(asked)) == 1
+
+
+async def test_what_was_decided_before_the_end_stands_after_it(one_house: House) -> None:
+    asked = await one_house.ask("38000.00", reason="contract_concession", customer="cus_ExampleFoods")
+    await one_house.until_waiting(asked)
+    await one_house.decide(asked, "controller")
+    await terminated(one_house, asked)
+    await taken_up(one_house, asked, "terminated")
+    await one_house.until_waiting(asked)
+    described = await one_house.workflow(asked).describe()
+    found = {pair.key.name: pair.value for pair in described.typed_search_attributes.search_attributes}
+    assert found["PlixoWaitsFor"] == ["legal"]
+    await one_house.decide(asked, "legal")
+    assert (await one_house.until_ended(asked)).approval.state is State.EXECUTED
+    assert await recorded(one_house, asked) == ["p-controller", "p-legal"]
+    assert len(await one_house.ledger(asked)) == 1
+
+
+@pytest.mark.parametrize(("ending", "fault"), [(terminated, "reset_after"), (canceled, "reset_before")])
+async def test_what_is_being_applied_is_applied_once(one_house: House, ending: Ending, fault: str) -> None:
+    """Stripe gave no answer, having done it or not; then somebody ends the workflow before the next try."""
+    asked = await one_house.ask("720.00", reason="goodwill")
+    await one_house.until_waiting(asked)
+    path = "/v1/customers/cus_ExampleLogistics/balance_transactions"
+    await one_house.fault(fault, path=path)
+    await one_house.decide(asked, "controller")
+    await one_house.until_state(asked, State.EXECUTING, State.EXECUTED)
+    await ending(one_house, asked)
+    await look_until(one_house, "it to be applied", lambda: _is(one_house, asked, State.EXECUTED))
+    assert len(await one_house.ledger(asked)) == 1
+    assert await recorded(one_house, asked) == ["p-controller"]
+
+
+async def _is(house: House, asked: Asked, state: State) -> bool:
+    return (await house.record(asked)).approval.state is state
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(office: Office) -> None:
+    approval_id, clock = await office.asked(), office.rows.clock
+    office.temporal.closed.append(f"credit/{approval_id}")
+    for number, seconds in enumerate((0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600)):
+        run = Run(approval_id, f"run-{number}", "terminated")
+        if seconds:
+            clock.forward(seconds=seconds - 1)
+            assert not await take_up_again(office.rows.ledger, office.desk.temporal, run, clock)
+            clock.forward(seconds=1)
+        for _ in range(2):
+            assert await take_up_again(office.rows.ledger, office.desk.temporal, run, clock)
+    told = [line.detail["run_id"] for line in await office.rows.trail(approval_id) if line.event == EVENT]
+    assert told == [f"run-{number}" for number in range(12)]
+
+
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("how", ["terminated", "missing", "completed"])
+async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, how: str) -> None:
+    approval_id = await office.asked()
+    await office.decide(approval_id, "controller", "reject")
+    office.temporal.closed.append(f"credit/{approval_id}")
+    trail = await office.rows.events(approval_id)
+    assert await take_up_again(
+        office.rows.ledger, office.desk.temporal, Run(approval_id, "run", how), office.rows.clock
+    )
+    assert (len(office.temporal.started), await office.rows.events(approval_id)) == (1, trail)
+
+
+async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) -> None:
+    asked = await one_house.ask("740.00", reason="goodwill")
+    await one_house.until_waiting(asked)
+    await one_house.decide(asked, "controller", "reject")
+    await one_house.until_ended(asked)
+    name = one_house.workflow(asked).id
+    await one_house.workshop.temporal.start_workflow(
+        CreditApprovalWorkflow.run,
+        CreditRequest(asked.record.approval.approval_id),
+        id=name,
+        task_queue="nobody-polls-this",
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+    await terminated(one_house, asked)
+    other = await one_house.ask("750.00", reason="goodwill")
+    await one_house.until_waiting(other)
+    await terminated(one_house, other)
+    await taken_up(one_house, other, "terminated")
+    assert (await traces(one_house, asked), await running(one_house, asked)) == ([], False)
+
+
+async def test_a_stranger_under_a_requests_name_holds_it_up_no_longer_than_it_runs(one_house: House) -> None:
+    """Somebody who can write to Temporal takes its name; an operator ends that."""
+    house = one_house
+    asked = await house.ask("760.00", reason="goodwill")
+    await house.until_waiting(asked)
+    run = await house.workflow(asked).describe()
+    await missing(house, asked)
+
+    async def gone() -> bool:
+        return (await house.workflow(asked).describe()).run_id != run.run_id
+
+    await house.workshop.temporal.start_workflow(
+        "Stranger", id=house.workflow(asked).id, task_queue="nobody-polls-this"
+    )
+    await terminated(house, asked)
+    await look_until(house, "the request to be taken up", gone)
+    await house.decide(asked, "controller")
+    assert (await house.until_ended(asked)).approval.state is State.EXECUTED
+
+
+async def test_looking_again_settles_nothing_twice(one_house: House) -> None:
+    asked = await one_house.ask("770.00", reason="goodwill")
+    await one_house.until_waiting(asked)
+    await terminated(one_house, asked)
+    await taken_up(one_house, asked, "terminated")
+    reconciler = Reconciler(one_house.workshop.ledger, one_house.workshop.temporal, one_house.desk.clock)
+    assert await reconciler.look() >= 1, "the first look of a process goes back as far as Temporal remembers"
+    assert await reconciler.look() == 0
+    assert await traces(one_house, asked) == ["terminated"]
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_while_temporal_is_away_a_look_finds_nothing_and_misses_nothing(idle_house: House) -> None:
+    house = idle_house
+    async with working(house.workshop):
+        asked = await house.ask()
+        await house.until_waiting(asked)
+    await terminated(house, asked)
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, house.desk.clock)
+    await house.stack.temporal.kill()
+    assert (await reconciler.look(), reconciler.since) == (0, None)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_the_workers_look_by_themselves(idle_house: House) -> None:
+    house = idle_house
+    async with working(house.workshop):
+        asked = await house.ask()
+        await house.until_waiting(asked)
+    await terminated(house, asked)
+    async with working(house.workshop):
+        await until("the first look", lambda: running(house, asked))
+        await house.decide(asked, "controller")
+        assert (await house.until_ended(asked)).approval.state is State.EXECUTED
