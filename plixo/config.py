@@ -1,10 +1,11 @@
 """Settings: typed, read once, from the environment alone."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     public_keys_file: str = Field(default="", validation_alias="PLIXO_PUBLIC_KEYS")
     payload_keys_file: str = Field(default="", validation_alias="PLIXO_PAYLOAD_KEYS")
     base_url: str = "http://127.0.0.1:8321"
+    trusted_proxies: str = "127.0.0.1"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     stripe_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="STRIPE_API_KEY")
     stripe_read_key: SecretStr = SecretStr("")
@@ -65,6 +67,17 @@ class Settings(BaseSettings):
         if issuer.query or issuer.fragment or issuer.username is not None:
             raise ValueError("PLIXO_OIDC_ISSUER must be an address without a query, a fragment or a user")
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, said: str) -> str:
+        try:
+            named = [ip_network(part.strip()) for part in said.split(",") if part.strip()]
+        except ValueError as error:
+            raise ValueError("name addresses or networks with commas between, such as 10.0.0.5, 10.1.0.0/24") from error
+        if any(network.prefixlen == 0 for network in named):
+            raise ValueError("a network of everybody would let every visitor say where they come from")
+        return said
 
     @property
     def dev(self) -> bool:
