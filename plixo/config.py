@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
+    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]{0,100}$")
     max_cached_workflows: int = 2000
     grace_seconds: float = 10.0
 
@@ -83,6 +84,11 @@ class Settings(BaseSettings):
     def dev(self) -> bool:
         """Whether this is the one-machine mode with the dev sign-in."""
         return self.env == "dev"
+
+    @property
+    def build(self) -> str:
+        """The workers' build; empty where versions of workers are off, as they are in one-machine mode."""
+        return "" if self.dev else self.build_id
 
     @property
     def database(self) -> str:
