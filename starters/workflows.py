@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from temporalio.client import Client
@@ -69,8 +69,13 @@ async def reaching(seconds: float) -> AsyncIterator[None]:
         raise TemporalAway("no connection") from failure
 
 
-async def ensure_started(temporal: Client, record: Record) -> bool:
+async def ensure_started(temporal: Client, record: Record, *, again: bool = False) -> bool:
     """Start the request's workflow unless it was started before.
+
+    Args:
+        temporal: Where workflows run.
+        record: Nothing happens unless it still waits to be opened.
+        again: Also where a workflow of its name has closed: whatever that was, it did not open the request.
 
     Returns:
         Whether it is started now; False when Temporal could not be reached, and the sweeper has to try again.
@@ -79,22 +84,33 @@ async def ensure_started(temporal: Client, record: Record) -> bool:
         return True
     try:
         async with reaching(START_SECONDS):
-            await _start(temporal, record)
-    except WorkflowAlreadyStartedError:
-        return True
+            await start(temporal, record, again=again)
     except TemporalAway as failure:
         log.warning("Temporal is away; the sweeper will start the request: %s", failure)
         return False
     return True
 
 
-async def _start(temporal: Client, record: Record) -> None:
+async def start(temporal: Client, record: Record, *, again: bool) -> None:
+    """Start the request's workflow; one that runs already stays as it is.
+
+    Args:
+        temporal: Where workflows run.
+        record: The request; its first step takes it up wherever its rows say that it stands.
+        again: Start a new run where an earlier one has closed.
+    """
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    with suppress(WorkflowAlreadyStartedError):
+        await _start(temporal, record, reuse)
+
+
+async def _start(temporal: Client, record: Record, reuse: WorkflowIDReusePolicy) -> None:
     await temporal.start_workflow(
         CreditApprovalWorkflow.run,
         CreditRequest(record.approval.approval_id),
         id=credit_workflow_id(record.approval.approval_id),
         task_queue=APPROVALS_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=reuse,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         static_summary=summary(record),
         static_details=f"{record.change.reason.label}; {record.approval.path.why}",

@@ -26,6 +26,8 @@ _COMMANDS = (
     ("machines:demo", "Play the whole story on this machine and check it.", MACHINES),
     ("worker:worker", "Run the worker: workflows, activities and the outbox.", MACHINES),
     ("machines:web", "Serve the console and the API.", MACHINES),
+    ("backup:backup", "Write the database and every key into one file.", MACHINES),
+    ("backup:restore", "Put a backup back into an empty place.", MACHINES),
     ("machines:standin", "Serve the local stand-in for Stripe.", MACHINES),
 )
 

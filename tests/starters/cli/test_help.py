@@ -27,7 +27,7 @@ PROMISED = """
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; approvals list;
     approvals show; approvals approve; approvals reject; policy show; policy check; people list; people check;
     customers list; invoices list; login; status; audit verify; audit export; db upgrade; db roles; temporal setup;
-    keys list; keys rotate; worker; worker promote; web; standin
+    keys list; keys rotate; backup; restore; temporal resume; worker; worker promote; web; standin
 """
 
 
