@@ -99,7 +99,9 @@ def statements(url: str, roles: Roles) -> Sequence[str]:
     if database.get_backend_name() != "postgresql":
         raise CannotGrant("Roles are PostgreSQL's; set DATABASE_URL to its address.")
     named = (database.database or "").replace('"', '""')
-    return [line for role, grants in _both(roles) for line in _of_role(named, role, grants)]
+    granted = [line for role, grants in _both(roles) for line in _of_role(named, role, grants)]
+    # A backup is made by the console's role, and reads where each sequence stands.
+    return [*granted, f"grant select on all sequences in schema public to {roles.staff}"]
 
 
 async def apply(url: str, roles: Roles) -> None:
@@ -127,6 +129,7 @@ def _of_role(database: str, role: str, grants: Grants) -> Iterator[str]:
     yield f'grant connect on database "{database}" to {role}'
     yield f"grant usage on schema public to {role}"
     yield f"revoke all on all tables in schema public from {role}"
+    yield f"revoke all on all sequences in schema public from {role}"
     for table, allowed in grants.items():
         if allowed:
             yield f"grant {allowed} on {table} to {role}"

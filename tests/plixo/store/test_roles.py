@@ -120,6 +120,15 @@ def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, r
 
 
 @pytest.mark.postgres
+def test_the_staff_side_can_read_all_that_a_backup_holds_and_no_sequence_moves(granted: str, roles: Roles) -> None:
+    for table in TABLES:
+        assert not refused(granted, roles.staff, f"select from {table}"), table
+    assert not refused(granted, roles.staff, "select last_value from policies_version_seq")
+    for role in (roles.staff, roles.worker):
+        assert refused(granted, role, "select nextval('policies_version_seq')")
+
+
+@pytest.mark.postgres
 def test_the_staff_side_moves_no_money_and_names_nobody(granted: str, roles: Roles) -> None:
     for statement in (
         "insert into effects default values",
