@@ -89,6 +89,7 @@ async def test_requests_under_way_are_answered_before_it_stops(settings: Setting
         process.wait()
 
 
+@pytest.mark.asvs("2.4.1")
 @pytest.mark.parametrize(("proxies", "others_are_held_up"), [("192.0.2.7, 127.0.0.0/8", False), ("192.0.2.7", True)])
 def test_visitors_behind_a_proxy_are_counted_one_by_one_where_the_proxy_is_trusted(
     settings: Settings, proxies: str, others_are_held_up: Any

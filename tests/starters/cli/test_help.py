@@ -24,10 +24,11 @@ ALL = dict(commands(build()))
 LEAVES = {place: app for place, app in ALL.items() if app.default_command}
 
 PROMISED = """
+    db roles; backup; restore; temporal resume; worker promote;
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; approvals list;
     approvals show; approvals approve; approvals reject; policy show; policy check; people list; people check;
-    customers list; invoices list; login; status; audit verify; audit export; db upgrade; db roles; temporal setup;
-    keys list; keys rotate; backup; restore; temporal resume; worker; worker promote; web; standin
+    customers list; invoices list; login; status; audit verify; audit export; db upgrade; temporal setup;
+    keys list; keys rotate; worker; web; standin
 """
 
 
