@@ -37,11 +37,11 @@ class Settings(BaseSettings):
     mail_from: str = "Plixo <plixo@localhost>"
     policies: Path = ROOT / "policies"
     people_seed: Path = ROOT / "plixo" / "directory" / "seed.toml"
+    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]{0,100}$")
     first_administrator: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
-    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]{0,100}$")
     max_cached_workflows: int = 2000
     grace_seconds: float = 10.0
 
