@@ -32,6 +32,7 @@ class Machine:
         ports: Where things listen.
         tag: What makes names in PostgreSQL this machine's alone.
         trusted: The certificates that are trusted here.
+        typed: Which commands of the page were run.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Machine:
     ports: Ports
     tag: str
     trusted: Path
+    typed: list[str] = field(default_factory=list)
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     # The page's own steps
@@ -60,7 +62,7 @@ class Machine:
 
     def shell(self, command: str, *, option: str = "") -> str:
         """What a command of the page says; it has to succeed."""
-        assert command in self.page.commands, f"the page does not show {command}"
+        self._type(command)
         ran = subprocess.run(self._bash(f"{command} {option}"), capture_output=True, text=True, timeout=100,
                              check=False, env=self._environment(), cwd=ROOT)  # fmt: skip
         assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
@@ -72,7 +74,7 @@ class Machine:
 
     def start(self, command: str, ready: str) -> None:
         """Leave a command of the page running, once it says so."""
-        assert command in self.page.commands, f"the page does not show {command}"
+        self._type(command)
         log = self.folder / f"{command.split()[3]}.{len(self.running)}.log"
         self._leave(self._bash(command), log, ready, env=self._environment())
 
@@ -112,6 +114,14 @@ class Machine:
             server.execute(f"drop database if exists plixo_{self.tag} with (force)".encode())
             for role in ("plixo_staff", "plixo_worker", "plixo"):
                 server.execute(f"drop role if exists {role}_{self.tag}".encode())
+
+    def untyped(self) -> list[str]:
+        """What the page shows and nobody has run."""
+        return [command for command in self.page.commands if command not in self.typed and "as()" not in command]
+
+    def _type(self, command: str) -> None:
+        assert command in self.page.commands, f"the page does not show {command}"
+        self.typed.append(command)
 
     def _leave(self, command: Sequence[str], log: Path, ready: str, **how: Any) -> "subprocess.Popen[bytes]":
         with log.open("wb") as out:
