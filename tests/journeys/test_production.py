@@ -4,6 +4,7 @@ was lost. A dev server of Temporal stands for the cluster, the stand-in for Stri
 
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import time
@@ -153,7 +154,7 @@ def test_an_empty_machine_becomes_production_form_loses_everything_and_comes_bac
 
 
 def lose_everything(machine: Machine) -> None:
-    for name in ("plixo", "plixo-public"):
-        subprocess.run(["rm", "-r", str(machine.folder / "var" / "lib" / name)], check=True)
+    shutil.rmtree(machine.folder / "var" / "lib")
+    (machine.folder / "var" / "lib").mkdir()
     with psycopg.connect(SERVER, autocommit=True) as server:
         server.execute(f"drop database plixo_{machine.tag} with (force)".encode())
