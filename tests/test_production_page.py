@@ -141,6 +141,22 @@ def test_what_the_shell_is_given_is_sound() -> None:
     assert re.search(r"--no-deps --no-build-isolation --editable", install)
 
 
+def test_what_is_run_in_a_container_is_a_service_and_a_command() -> None:
+    lines = re.findall(r"^docker compose run (.*)$", "\n".join(PAGE.blocks("sh")), re.MULTILINE)
+    assert len(lines) == 1
+    for line in lines:
+        words = shlex.split(line)
+        at = next(number for number, word in enumerate(words) if word in COMPOSE["services"])
+        place, apps, rest = build().parse_commands(words[at + 1 :])
+        assert place == ("backup",)
+        assert apps[-1].default_command is not None
+        assert rest[0].startswith(words[words.index("--volume") + 1].partition(":")[2] + "/")
+    image = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"apt-get install .*\bpostgresql-client\b", image)
+    assert re.search(r"useradd .*--uid 10001\b", image)
+    assert "(10001)" in PAGE.text
+
+
 def test_every_file_of_ours_that_is_named_is_there() -> None:
     named = {word for word in SPOKEN if re.fullmatch(r"[\w-]+(\.yml|\.lock|/[\w./-]*)", word)}
     named |= set(re.findall(r"-r (\S+)", "\n".join(PAGE.blocks("sh"))))

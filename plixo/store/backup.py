@@ -112,7 +112,7 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> Restored:
 
 def places(settings: Settings) -> Mapping[str, Path]:
     """Files that settings may keep elsewhere than in their folder, by their names in the archive."""
-    return {"keys/signing-public.json": settings.public_keys}
+    return {"keys/signing-public.json": settings.public_keys, "keys/payload-keys.json": settings.payload_keys}
 
 
 def folders(settings: Settings) -> Mapping[str, Path]:

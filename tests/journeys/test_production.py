@@ -104,7 +104,7 @@ def at_work(machine: Machine) -> list["subprocess.Popen[bytes]"]:
     return machine.running[number:]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_an_empty_machine_becomes_production_form_loses_everything_and_comes_back(
     machine: Machine, organisation: Organisation
 ) -> None:
