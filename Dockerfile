@@ -13,6 +13,8 @@ RUN /opt/plixo/bin/python -m pip install --no-deps --no-build-isolation --editab
     && /opt/plixo/bin/python -m compileall -q /app
 
 FROM python:3.11-slim AS plixo
+# pg_dump and pg_restore, for `plixo backup` and `plixo restore`.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client && rm -rf /var/lib/apt/lists/*
 # An empty volume takes the owner of the folder it is mounted on, so the key folders are made here.
 RUN useradd --system --uid 10001 --home-dir /var/lib/plixo --shell /usr/sbin/nologin plixo \
     && install -d -o plixo -g plixo -m 0700 /var/lib/plixo /var/lib/plixo/keys \

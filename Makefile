@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
-.PHONY: demo up test check mutants pictures lock clean
+.PHONY: demo up test check mutants pictures lock sbom clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/runtime: requirements.lock pyproject.toml
@@ -42,6 +42,9 @@ pictures: $(VENV)/dev  ## Remake docs/img from the demo (needs Chromium)
 lock: $(VENV)/dev  ## Resolve pyproject.toml anew into the two locks
 	$(UV_COMPILE) --extra build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+sbom: $(VENV)/runtime  ## Write what is installed as a CycloneDX document, sbom.json
+	@$(BIN)/python tests/checks/sbom.py requirements.lock > sbom.json
 
 clean:  ## Remove what was set up; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache mutants .pytest_cache .hypothesis

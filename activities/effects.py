@@ -42,7 +42,8 @@ class Intended(NamedTuple):
 
     Attributes:
         effect: The exact write.
-        since: When it was first intended.
+        since: When it may have been tried first. The rows may have been restored and forget a try, so that is when the
+            request was made.
         against: Why the signed rows no longer allow it; empty while they do.
     """
 
@@ -121,7 +122,8 @@ class EffectActivities:
                 return _executed(record)
             known = await tx.effect(approval_id)
             if known:
-                return Intended(*known, await unmandated(tx, self.verifier, record, known[0]))
+                against = await unmandated(tx, self.verifier, record, known[0])
+                return Intended(known[0], record.created_at, against)
             try:
                 request, allowed = await verified_mandate(tx, self.verifier, record)
                 target = _shown(facts)
@@ -134,7 +136,7 @@ class EffectActivities:
             await tx.intend(effect, now)
             await tx.save(replace(record, approval=record.approval.executing()))
             await tx.audit(_entry(record, "effect_intended", effect, decided_by=list(allowed.decided_by)), now)
-            return Intended(effect, now)
+            return Intended(effect, record.created_at)
 
     async def _look_up(self, effect: Effect, against: str) -> StripeObject | CallRefused:
         """The rows no longer allow a write that was intended: it is not tried again, only looked for."""

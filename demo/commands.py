@@ -26,9 +26,9 @@ def run_demo(*, data: Path, json: bool) -> int:
     """Play the story on embedded parts and check it independently.
 
     Returns:
-        0 when the check finds nothing; 1 when it does, or the story could not be told.
+        0 when the check finds nothing; 1 when it does, or the story could not be told; 143 when it was stopped.
     """
-    return _guarded(_demo(data.resolve(), json=json))
+    return _guarded(_until_asked_to_stop(_demo(data.resolve(), json=json)))
 
 
 def run_up(*, data: Path, port: int | None, json: bool) -> int:
@@ -59,6 +59,25 @@ def _complain(problem: str) -> None:
     """One line on standard error, whatever the problem quotes."""
     sys.stderr.write(f"plixo: {' '.join(problem.split())}\n")
     sys.stderr.flush()
+
+
+async def _until_asked_to_stop(story: Coroutine[Any, Any, int]) -> int:
+    """SIGTERM stops the parts in their order, as Ctrl-C does; asked twice, it stops once."""
+    telling, asked = asyncio.ensure_future(story), asyncio.Event()
+
+    def stop() -> None:
+        if not asked.is_set():
+            asked.set()
+            telling.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    try:
+        return await telling
+    except asyncio.CancelledError:
+        if not asked.is_set():
+            raise
+        _complain("Stopped.")
+        return 128 + signal.SIGTERM
 
 
 async def _demo(data: Path, *, json: bool) -> int:

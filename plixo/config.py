@@ -1,10 +1,11 @@
 """Settings: typed, read once, from the environment alone."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     public_keys_file: str = Field(default="", validation_alias="PLIXO_PUBLIC_KEYS")
     payload_keys_file: str = Field(default="", validation_alias="PLIXO_PAYLOAD_KEYS")
     base_url: str = "http://127.0.0.1:8321"
+    trusted_proxies: str = "127.0.0.1"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     stripe_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="STRIPE_API_KEY")
     stripe_read_key: SecretStr = SecretStr("")
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
     mail_from: str = "Plixo <plixo@localhost>"
     policies: Path = ROOT / "policies"
     people_seed: Path = ROOT / "plixo" / "directory" / "seed.toml"
+    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]{0,100}$")
     first_administrator: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
@@ -77,10 +80,26 @@ class Settings(BaseSettings):
             raise ValueError("PLIXO_OIDC_ISSUER must be an address without a query, a fragment or a user")
         return self
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, said: str) -> str:
+        try:
+            named = [ip_network(part.strip()) for part in said.split(",") if part.strip()]
+        except ValueError as error:
+            raise ValueError("name addresses or networks with commas between, such as 10.0.0.5, 10.1.0.0/24") from error
+        if any(network.prefixlen == 0 for network in named):
+            raise ValueError("a network of everybody would let every visitor say where they come from")
+        return said
+
     @property
     def dev(self) -> bool:
         """Whether this is the one-machine mode with the dev sign-in."""
         return self.env == "dev"
+
+    @property
+    def build(self) -> str:
+        """The workers' build; empty where versions of workers are off, as they are in one-machine mode."""
+        return "" if self.dev else self.build_id
 
     @property
     def database(self) -> str:

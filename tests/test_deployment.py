@@ -22,6 +22,7 @@ import yaml
 from demo.places import Ports
 from demo.stack import _temporal
 from plixo.config import Settings
+from plixo.store.roles import Roles
 from starters.cli.app import build
 from starters.cli.settings import variable
 from web import codec
@@ -33,7 +34,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-ONCE = {"temporal-schema", "temporal-setup", "migrations"}
+ONCE = {"temporal-schema", "temporal-setup", "migrations", "database-roles"}
 SETTINGS = {variable(name) for name in Settings.model_fields}
 ISSUER = "PLIXO_OIDC_ISSUER"
 WRITES, READS = "STRIPE_API_KEY", "PLIXO_STRIPE_READ_KEY"
@@ -58,6 +59,8 @@ def filled(text: str) -> str:
     def value(found: re.Match[str]) -> str:
         if not found[1]:
             return found[0][1:]
+        if found[2] == "-":
+            return found[3]
         return "https://issuer.example" if found[1] == ISSUER else f"a-{found[1].lower()}"
 
     return INTERPOLATED.sub(value, text)
@@ -127,9 +130,29 @@ def test_every_process_is_in_production_and_reads_its_settings(name: str, monkey
     assert settings(name, monkeypatch).env == "production"
 
 
-def test_the_database_is_reached_with_its_own_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {settings(name, monkeypatch).database for name in ("migrations", "web", "worker")}
-    assert found == {"postgresql+psycopg://plixo:a-postgres_plixo_password@postgres:5432/plixo"}
+ROLES = {
+    "migrations": ("plixo", "plixo"),
+    "database-roles": ("plixo", "plixo"),
+    "web": (Roles().staff, "staff"),
+    "worker": (Roles().worker, "worker"),
+}
+
+
+def test_each_reaches_the_database_with_its_own_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, (role, word) in ROLES.items():
+        url = f"postgresql+psycopg://{role}:a-postgres_{word}_password@postgres:5432/plixo"
+        assert settings(name, monkeypatch).database == url
+        made = COMPOSE["configs"]["databases"]["content"]
+        assert f"create role {role} login password :'{word}';" in made
+        assert f"\\getenv {word} POSTGRES_{word.upper()}_PASSWORD" in made
+        assert f"POSTGRES_{word.upper()}_PASSWORD" in SERVICES["postgres"]["environment"]
+    named = {name for name, service in OURS.items() if "DATABASE_URL" in service["environment"]}
+    assert named == set(ROLES)
+
+
+def test_the_proxy_in_front_is_trusted_and_the_port_is_this_machines_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "172.16.0.0/12" in settings("web", monkeypatch).trusted_proxies
+    assert SERVICES["web"]["ports"] == ["127.0.0.1:8321:8321"]
 
 
 def test_every_value_from_outside_is_asked_for_in_words_or_has_a_default() -> None:
@@ -231,7 +254,7 @@ def place(words: list[str]) -> list[str]:
 
 def test_each_process_is_there() -> None:
     commands = {" ".join(place(command_of(name))) for name in OURS}
-    assert commands == {"temporal setup", "db upgrade", "web", "worker"}
+    assert commands == {"temporal setup", "db upgrade", "db roles", "web", "worker"}
 
 
 def test_nobody_starts_before_what_they_need() -> None:
@@ -246,8 +269,9 @@ def test_nobody_starts_before_what_they_need() -> None:
         "temporal-setup": {"temporal": healthy},
         "temporal-ui": {"temporal": healthy},
         "migrations": {"postgres": healthy},
-        "web": {"migrations": done, "temporal-setup": done},
-        "worker": {"migrations": done, "temporal-setup": done, "web": healthy},
+        "database-roles": {"migrations": done},
+        "web": {"database-roles": done, "temporal-setup": done},
+        "worker": {"database-roles": done, "temporal-setup": done, "web": healthy},
     }
 
 

@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from plixo.bootstrap import Staff
 from plixo.config import ROOT
+from plixo.oidc.provider import CALLBACK
 from web import codec, failures, health
 from web.api.approvals import approval_routes
 from web.api.credits import credit_routes
@@ -15,7 +16,7 @@ from web.api.reading import reading_routes
 from web.console import approvals, audit, billing, cli_login, mailbox, oidc, signin
 from web.console import credits as credit_pages
 from web.limiting import Limiter
-from web.middleware import Gate, Shell
+from web.middleware import Gate, HeadAsGet, Shell
 from web.temporal import proxy
 
 DESCRIPTION: Final = """The same functions as the console's, for programs and the command line.
@@ -40,6 +41,7 @@ def create_app(staff: Staff) -> FastAPI:
     app.mount("/static", StaticFiles(directory=ROOT / "web" / "static"), name="static")
     failures.install(app)
     # The last one added is the outermost.
+    app.add_middleware(HeadAsGet, but=frozenset({CALLBACK}))
     app.add_middleware(Gate.of, failure=failures.failure, settings=staff.settings)
     app.add_middleware(Shell, failure=failures.failure, https=staff.settings.base_url.startswith("https://"))
     return app

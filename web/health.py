@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from plixo.bootstrap import Staff
 from plixo.store.away import DATABASE_AWAY
 from plixo.store.migrate import current, head
+from plixo.temporal.versions import unpromoted
 from web.identity import StaffPart
 
 router = APIRouter(include_in_schema=False)
@@ -32,7 +33,10 @@ async def readyz(staff: StaffPart) -> Response:
 
 async def check(staff: Staff) -> dict[str, str]:
     """What each part says of itself: `ok`, or what is the matter."""
-    return {"database": await _database(staff), "temporal": await _temporal(staff)}
+    parts = {"database": await _database(staff), "temporal": await _temporal(staff)}
+    if staff.settings.build and parts["temporal"] == OK:
+        parts["workers"] = await _workers(staff)
+    return parts
 
 
 async def _database(staff: Staff) -> str:
@@ -50,3 +54,12 @@ async def _temporal(staff: Staff) -> str:
         log.warning("Temporal cannot be reached: %s", type(failure).__name__)
         return "cannot be reached"
     return OK if healthy else "not serving"
+
+
+async def _workers(staff: Staff) -> str:
+    """Requests made here wait for nobody when the workers that came up with this build were never promoted."""
+    try:
+        return await unpromoted(staff.desk.temporal, staff.settings.build) or OK
+    except Exception as failure:  # noqa: BLE001 - whatever the client raises, it means the same here
+        log.warning("the workers' versions cannot be told: %s", type(failure).__name__)
+        return "cannot be told"

@@ -130,6 +130,30 @@ class Gate:
         return None
 
 
+@dataclass(frozen=True)
+class HeadAsGet:
+    """Answers HEAD as it would GET, without the body.
+
+    Attributes:
+        app: What is asked.
+        but: Paths whose GET takes something, so that looking is not enough to ask for it.
+    """
+
+    app: ASGIApp
+    but: frozenset[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] in self.but:
+            await self.app(scope, receive, send)
+            return
+
+        async def bodiless(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app({**scope, "method": "GET"}, receive, bodiless)
+
+
 _TOO_LARGE: Final = f"That is too much at once; send at most {MAX_BODY // 1024 // 1024} MiB."
 
 

@@ -50,6 +50,7 @@ async def serve(settings: Settings, *, port: int, host: str = "127.0.0.1") -> No
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 proxy_headers=not settings.dev,
+                forwarded_allow_ips=settings.trusted_proxies,
                 lifespan="off",
             )
             address = f"http://{_shown(host)}:{listener.getsockname()[1]}"

@@ -16,6 +16,7 @@ from plixo.bootstrap import Workshop, now, open_workshop
 from plixo.config import Settings
 from plixo.loops import until_stopped
 from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
+from plixo.temporal.versions import deployment
 from workers.logs import configure_logs
 from workers.reconciler import PAUSE_SECONDS as LOOK_PAUSE
 from workers.reconciler import Reconciler
@@ -41,7 +42,8 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_workshop(settings) as workshop, working(workshop):
         gc.freeze()  # what was loaded stays: looking through it at each collection and at the end costs half a second
-        print(f"worker polling {APPROVALS_QUEUE}, {STRIPE_QUEUE}", flush=True)  # noqa: T201 - who waits for it reads it
+        build = f", build {settings.build}" if settings.build else ""
+        print(f"worker polling {APPROVALS_QUEUE}, {STRIPE_QUEUE}{build}", flush=True)  # noqa: T201 - who waits reads it
         await stop.wait()
         log.info("stopping: finishing what is under way")
 
@@ -98,6 +100,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
+        deployment_config=deployment(workshop.settings.build),
     )
 
 
@@ -109,4 +112,5 @@ def stripe_worker(client: Client, workshop: Workshop) -> Worker:
         activities=[workshop.effects.execute],
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
+        deployment_config=deployment(workshop.settings.build),
     )

@@ -22,13 +22,17 @@ def load_or_create_signing_key(private: Path, public: Path) -> OKPKey:
     """The private key, made at the first start; its public part is added to the public file.
 
     Raises:
-        KeyFileError: The file is readable by others, or holds no Ed25519 key.
+        KeyFileError: The file is readable by others or holds no Ed25519 key, or one of the files cannot be used.
     """
-    if not private.exists():
-        key = OKPKey.generate_key("Ed25519", private=True)
-        _write_private(private, key.as_dict(private=True))
-    key = _load_private(private)
-    _add_public(public, key)
+    try:
+        if not private.exists():
+            key = OKPKey.generate_key("Ed25519", private=True)
+            _write_private(private, key.as_dict(private=True))
+        key = _load_private(private)
+        _add_public(public, key)
+    except OSError as error:
+        where = error.filename or private
+        raise KeyFileError(f"The keys at {where} cannot be used ({error.strerror}); see to that folder.") from error
     return key
 
 

@@ -49,6 +49,13 @@ def head() -> str:
     return newest
 
 
+def revisions() -> frozenset[str]:
+    """Every revision that this version knows the way from."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions())
+
+
 def _revision(connection: Connection) -> str | None:
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - see above
 

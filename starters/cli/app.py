@@ -25,8 +25,10 @@ _COMMANDS = (
     ("session:status", "Who is signed in, and whether Plixo is well.", PEOPLE),
     ("machines:up", "Start everything on this machine and leave it running.", MACHINES),
     ("machines:demo", "Play the whole story on this machine and check it.", MACHINES),
-    ("machines:worker", "Run the worker: workflows, activities and the outbox.", MACHINES),
+    ("worker:worker", "Run the worker: workflows, activities and the outbox.", MACHINES),
     ("machines:web", "Serve the console and the API.", MACHINES),
+    ("backup:backup", "Write the database and every key into one file.", MACHINES),
+    ("backup:restore", "Put a backup back into an empty place.", MACHINES),
     ("machines:standin", "Serve the local stand-in for Stripe.", MACHINES),
 )
 

@@ -24,7 +24,6 @@ Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
 
 app_up = App(name="up", help_epilogue=example("plixo up --data ./data"))
 app_demo = App(name="demo", help_epilogue=example("plixo demo --json"))
-app_worker = App(name="worker", help_epilogue=example("PLIXO_TEMPORAL_ADDRESS=127.0.0.1:7233 plixo worker"))
 app_web = App(name="web", help_epilogue=example("plixo web --port 8321"))
 app_standin = App(name="standin", help_epilogue=example("plixo standin --port 12111 --seed demo"))
 
@@ -59,14 +58,6 @@ def demo(*, data: Data = None, as_json: Json = False) -> int:
     return run_demo(data=load_settings(data).data, json=as_json)
 
 
-@app_worker.default
-def worker() -> None:
-    """Run the worker: workflows, activities and the outbox."""
-    from workers.main import run_worker  # noqa: PLC0415 - `plixo --help` stays quick
-
-    _serve(run_worker)
-
-
 @app_web.default
 def web(*, port: Port = 8321, host: str = "127.0.0.1") -> None:
     """Serve the console and the API.
@@ -77,7 +68,7 @@ def web(*, port: Port = 8321, host: str = "127.0.0.1") -> None:
     """
     from web.serve import serve  # noqa: PLC0415 - `plixo --help` stays quick
 
-    _serve(partial(serve, port=port, host=host))
+    run_process(partial(serve, port=port, host=host))
 
 
 @app_standin.default
@@ -95,7 +86,7 @@ def standin(*, port: Port = 0, db: Path | None = None, seed: str | None = None) 
     os.execv(sys.executable, command + (["--seed", seed] if seed else []))  # noqa: S606 - our own module
 
 
-def _serve(process: Callable[["Settings"], Awaitable[None]]) -> None:
+def run_process(process: Callable[["Settings"], Awaitable[None]]) -> None:
     """Run a process until it is stopped.
 
     Raises:

@@ -1,9 +1,11 @@
 """`plixo`: the command line's one way in and its one way out."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, NoReturn
 
 from cyclopts import CycloptsError, MissingArgumentError
 
@@ -17,7 +19,22 @@ _LONGEST: Final = 1000
 
 def main() -> None:
     """What the `plixo` script runs."""
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process.
+
+    Temporal's client has threads of its own, which outlive its last answer. One that wants Python back while Python
+    takes itself down aborts the process, whatever the command had achieved: so there is nothing to take down.
+    """
+    if "temporalio" not in sys.modules:
+        sys.exit(code)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it has gone, or it was closed
+            stream.flush()
+    os._exit(code)
 
 
 def run(tokens: Sequence[str]) -> int:

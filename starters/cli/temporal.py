@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 from starters.cli.cluster import check_temporal, temporal_reached
 from starters.cli.example import example
 from starters.cli.failures import CommandFailed
-from starters.cli.output import facts, show
+from starters.cli.output import facts, heading, show
 from starters.cli.reach import Json
 from starters.cli.settings import load_settings
 
@@ -93,3 +93,41 @@ def _facts(done: "SetUp") -> list[tuple[str, str]]:
         ("search attributes", ", ".join(done.attributes)),
         ("added now", ", ".join(done.added) or "none"),
     ]
+
+
+@app.command(help_epilogue=example("plixo temporal resume"))
+def resume(*, as_json: Json = False) -> None:
+    """Give every open request a workflow again, after Temporal or the database was restored.
+
+    Args:
+        as_json: Print one JSON document.
+    """
+    from temporalio.service import RPCError  # noqa: PLC0415 - `plixo --help` stays quick
+
+    from starters.cli.database import failures_named  # noqa: PLC0415 - the same
+    from starters.workflows import TemporalAway  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    check_temporal(settings)
+    try:
+        with temporal_reached(settings), failures_named(settings):
+            number = asyncio.run(_resume(settings))
+    except TemporalAway as away:
+        raise CommandFailed(f"Temporal is away ({away}); what was started stays. Run this again.") from away
+    except RPCError as refused:
+        raise CommandFailed(f"Temporal answers {refused.status.name}: {refused.message}{_advice(refused)}") from refused
+    words = f"{number} open requests, each with its workflow." if number else "No request is open."
+    show({"open": number}, heading(words), as_json=as_json, following="plixo worker")
+
+
+async def _resume(settings: "Settings") -> int:
+    from plixo.store.engine import open_engine  # noqa: PLC0415 - `plixo --help` stays quick
+    from plixo.store.ledger import SqlLedger  # noqa: PLC0415 - the same
+    from plixo.temporal.client import connect  # noqa: PLC0415 - the same
+    from starters.resuming import resume as resume_all  # noqa: PLC0415 - the same
+
+    engine = open_engine(settings.database)
+    try:
+        return await resume_all(SqlLedger(engine), await connect(settings))
+    finally:
+        await engine.dispose()

@@ -89,6 +89,17 @@ async def test_safe_methods_change_nothing(house: Any, method: str) -> None:
     assert "Your decision" in (await client.get(f"/approvals/{approval_id}")).text
 
 
+@pytest.mark.asvs("3.5.3")
+async def test_head_is_answered_as_get_would_be_without_the_body(house: Any) -> None:
+    client = await house.visitor("controller")
+    for path in [*SAFE_PAGES, "/readyz"]:
+        page, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (page.status_code, b""), path
+        names = {"content-type", "content-security-policy", "cache-control", "content-length"}
+        assert {name: head.headers.get(name) for name in names} == {name: page.headers.get(name) for name in names}
+    assert (await client.head("/sign-in/callback?code=1&state=2")).status_code == 405, "an answer counts once"
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8321", "", "[", "localhost@evil.example"])
 async def test_a_foreign_name_for_this_address_is_turned_away(house: Any, host: str) -> None:
     """A page of another site whose name was pointed here would otherwise be of the same origin."""

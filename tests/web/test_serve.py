@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from plixo.config import Settings
+from web.limiting import LOGINS
 from web.serve import CannotServe, serve
 
 ROOT = Path(__file__).parents[2]
@@ -23,9 +25,9 @@ asyncio.run(serve(Settings(), port=0))
 """
 
 
-def started(settings: Settings) -> subprocess.Popen[str]:
+def started(settings: Settings, **more: str) -> subprocess.Popen[str]:
     told = {"PLIXO_ENV": "dev", "PLIXO_DATA": str(settings.data), "PLIXO_STRIPE_BASE_URL": settings.stripe_base_url}
-    told |= {"PLIXO_STRIPE_READ_KEY": "rk_test_plixo_standin", "PLIXO_TEMPORAL_ADDRESS": "127.0.0.1:9"}
+    told |= {"PLIXO_STRIPE_READ_KEY": "rk_test_plixo_standin", "PLIXO_TEMPORAL_ADDRESS": "127.0.0.1:9", **more}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=kept | told, stdout=subprocess.PIPE, text=True)
 
@@ -85,3 +87,31 @@ async def test_requests_under_way_are_answered_before_it_stops(settings: Setting
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.parametrize(("proxies", "others_are_held_up"), [("192.0.2.7, 127.0.0.0/8", False), ("192.0.2.7", True)])
+def test_visitors_behind_a_proxy_are_counted_one_by_one_where_the_proxy_is_trusted(
+    settings: Settings, proxies: str, others_are_held_up: Any
+) -> None:
+    """Whoever may say where visitors come from could otherwise begin logins without end, or use up everybody's."""
+    process = started(settings, PLIXO_ENV="production", PLIXO_TRUSTED_PROXIES=proxies)
+    try:
+        assert process.stdout is not None
+        with httpx.Client(base_url=process.stdout.readline().split()[-1]) as client:
+
+            def begin(visitor: str) -> int:
+                return client.post("/api/v1/logins", headers={"X-Forwarded-For": visitor}).status_code
+
+            assert {begin(f"6.6.6.{turn}, 198.51.100.1") for turn in range(LOGINS.amount)} == {201}
+            assert begin("198.51.100.1") == 429
+            assert (begin("198.51.100.2") == 429) is others_are_held_up
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("wrong", ["everybody", "*", "0.0.0.0/0", "::/0", "10.0.0.1/8", "10.0.0.1; 10.0.0.2"])
+def test_a_proxy_is_named_by_its_address_and_never_everybody_trusted(wrong: str) -> None:
+    with pytest.raises(ValidationError, match=r"trusted_proxies|PLIXO_TRUSTED_PROXIES"):
+        Settings(trusted_proxies=wrong)

@@ -43,6 +43,15 @@ def test_a_private_key_that_others_can_reach_is_refused(private: Path, public: P
         load_or_create_signing_key(private, public)
 
 
+@pytest.mark.parametrize("place", ["private", "public"])
+def test_a_folder_that_cannot_hold_keys_is_one_line(private: Path, public: Path, place: str) -> None:
+    blocked = {"private": private, "public": public} | {place: private.parent.with_name("file") / "key.json"}
+    private.parent.with_name("file").write_text("not a folder")
+    with pytest.raises(KeyFileError, match=r"file.* cannot be used \((Not a directory|File exists)\)") as caught:
+        load_or_create_signing_key(blocked["private"], blocked["public"])
+    assert "\n" not in str(caught.value)
+
+
 def test_the_key_that_is_there_is_used_again(private: Path, public: Path) -> None:
     first = load_or_create_signing_key(private, public)
     assert key_id(load_or_create_signing_key(private, public)) == key_id(first)

@@ -194,6 +194,17 @@ def test_without_a_stripe_key_or_public_keys_no_process_starts(plixo: Plixo, mon
     assert "STRIPE_API_KEY (or PLIXO_STRIPE_READ_KEY) cannot be used" in one_line(plixo("web", "--port", "0"), 1)
 
 
+def test_a_key_folder_that_cannot_be_written_is_named(
+    plixo: Plixo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "keys").write_text("in the folder's place")
+    monkeypatch.setenv("PLIXO_TEMPORAL_ADDRESS", "127.0.0.1:9")
+    line = one_line(plixo("web", "--port", "0"), 1)
+    assert f"The keys at {tmp_path / 'data' / 'keys'}" in line
+    assert "cannot be used" in line
+
+
 def test_a_temporal_that_is_away_keeps_the_worker_from_starting(plixo: Plixo, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = load_settings().data / "keys"
     load_or_create_signing_key(keys / "signing-private.json", keys / "signing-public.json")

@@ -1,0 +1,207 @@
+"""The database roles of console and workers, on a real PostgreSQL: what each may write, and what it may not."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import make_url
+
+from demo.waiting import until
+from plixo.bootstrap import open_staff, open_workshop
+from plixo.domain.approval import State
+from plixo.store import outbox
+from plixo.store.models import Base
+from plixo.store.roles import STAFF, WORKER, CannotGrant, Roles, apply, statements
+from tests.support.databases import SERVER, database
+from tests.support.house import House, open_house
+from workers.main import working
+
+TABLES = {**Base.metadata.tables}
+
+
+@pytest.fixture(scope="module")
+def roles() -> Iterator[Roles]:
+    """Two roles that nothing was granted to."""
+    tag = uuid.uuid4().hex[:8]
+    made = Roles(f"plixo_staff_{tag}", f"plixo_worker_{tag}")
+    with psycopg.connect(SERVER, autocommit=True) as server:
+        for role in (made.staff, made.worker):
+            server.execute(f"create role {role} login".encode())
+    yield made
+    with psycopg.connect(SERVER, autocommit=True) as server:
+        for role in (made.staff, made.worker):
+            server.execute(f"drop role {role}".encode())
+
+
+@pytest.fixture
+async def granted(postgres_url: str, roles: Roles) -> Any:
+    await apply(postgres_url, roles)
+    yield postgres_url
+    forget(postgres_url, roles)
+
+
+def forget(url: str, roles: Roles) -> None:
+    with psycopg.connect(url.replace("+psycopg", "")) as owner:
+        owner.execute(f"drop owned by {roles.staff}, {roles.worker}".encode())
+
+
+def under(url: str, role: str) -> str:
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+def refused(url: str, role: str, statement: str) -> bool:
+    """Whether PostgreSQL keeps the role from it, whatever the table holds."""
+    with psycopg.connect(under(url, role).replace("+psycopg", "")) as connection:
+        try:
+            connection.execute(statement.encode())
+        except InsufficientPrivilege:
+            return True
+        except psycopg.errors.IntegrityError:
+            return False
+        finally:
+            connection.rollback()
+    return False
+
+
+def test_every_table_is_spoken_of() -> None:
+    """A new table is nobody's until somebody has thought of who writes it."""
+    assert set(STAFF) == set(WORKER) == {*TABLES, "alembic_version"}
+
+
+SIGNED = {
+    "approvals": "approval_id kind request_id requester_id customer_id customer_name target_id change digest "
+    "amount_minor currency base_minor base_currency policy path automatic signed created_at",
+    "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment signed "
+    "submitted_at",
+}
+NOT_THE_WORKERS = ("sessions", "people", "policies", "rates", "logins", "sign_in_attempts", "approvals", "decisions")
+
+
+@pytest.mark.postgres
+@pytest.mark.asvs("13.2.2")
+def test_a_worker_can_store_no_session_person_policy_request_or_decision(granted: str, roles: Roles) -> None:
+    for table in NOT_THE_WORKERS:
+        assert refused(granted, roles.worker, f"insert into {table} default values"), table
+    for table in NOT_THE_WORKERS[:-2]:
+        for column in TABLES[table].columns:
+            change = f"update {table} set {column.name} = {column.name} where false"
+            assert refused(granted, roles.worker, change), f"{table}.{column.name}"
+    for table in ("sessions", "logins", "sign_in_attempts"):
+        assert refused(granted, roles.worker, f"select from {table}"), f"a worker has no business in {table}"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("table", SIGNED)
+def test_what_was_signed_is_nobodys_to_change(granted: str, roles: Roles, table: str) -> None:
+    assert set(SIGNED[table].split()) < {column.name for column in TABLES[table].columns}
+    for column in SIGNED[table].split():
+        for role in (roles.staff, roles.worker):
+            assert refused(granted, role, f"update {table} set {column} = {column} where false"), f"{table}.{column}"
+
+
+@pytest.mark.postgres
+@pytest.mark.asvs("16.4.2")
+def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, roles: Roles) -> None:
+    kept = ("approvals", "decisions", "effects", "audit", "policies", "people", "outbox", "rates")
+    for role in (roles.staff, roles.worker):
+        for table in kept:
+            assert refused(granted, role, f"delete from {table} where false"), f"{role} {table}"
+            assert refused(granted, role, f"truncate {table}"), f"{role} {table}"
+            assert refused(granted, role, f"alter table {table} disable trigger all"), f"{role} {table}"
+        for column in TABLES["audit"].columns:
+            assert refused(granted, role, f"update audit set {column.name} = {column.name} where false"), column.name
+        assert refused(granted, role, "set session_replication_role = replica")
+        assert refused(granted, role, "create table mine (a int)")
+        assert refused(granted, role, "update alembic_version set version_num = '0'")
+
+
+@pytest.mark.postgres
+def test_the_staff_side_can_read_all_that_a_backup_holds_and_no_sequence_moves(granted: str, roles: Roles) -> None:
+    for table in TABLES:
+        assert not refused(granted, roles.staff, f"select from {table}"), table
+    assert not refused(granted, roles.staff, "select last_value from policies_version_seq")
+    for role in (roles.staff, roles.worker):
+        assert refused(granted, role, "select nextval('policies_version_seq')")
+
+
+@pytest.mark.postgres
+def test_the_staff_side_moves_no_money_and_names_nobody(granted: str, roles: Roles) -> None:
+    for statement in (
+        "insert into effects default values",
+        "update effects set state = 'done' where false",
+        "update approvals set state = 'approved' where false",
+        "insert into people default values",
+        "update people set limits = limits where false",
+        "insert into policies default values",
+        "insert into outbox default values",
+    ):
+        assert refused(granted, roles.staff, statement), statement
+
+
+@pytest.mark.postgres
+async def test_a_whole_credit_runs_with_each_under_its_role(tmp_path: Any, roles: Roles) -> None:
+    with database("postgres", tmp_path) as url:
+        async with open_house(tmp_path, url, workers=False) as house:
+            await apply(url, roles)
+            staff = house.staff.settings.model_copy(update={"database_url": under(url, roles.staff)})
+            worker = house.settings.model_copy(update={"database_url": under(url, roles.worker)})
+            async with open_staff(staff) as desk, open_workshop(worker) as workshop, working(workshop):
+                await _three_requests(replace(house, staff=desk, workshop=workshop))
+        forget(url, roles)
+
+
+async def _three_requests(house: House) -> None:
+    approved, rejected, withdrawn = [await house.ask() for _ in range(3)]
+    automatic = await house.ask("120.00", customer="cus_ExampleClinics")
+    for asked in (approved, rejected, withdrawn):
+        await house.until_waiting(asked)
+    await house.decide(approved, "controller")
+    await house.decide(rejected, "controller", "reject", "not this time")
+    await house.decide(withdrawn, "billing_admin", "withdraw")
+    ends = [(await house.until_ended(asked)).approval.state for asked in (approved, rejected, withdrawn, automatic)]
+    assert ends == [State.EXECUTED, State.REJECTED, State.WITHDRAWN, State.EXECUTED]
+    assert len(await house.ledger(approved)) == len(await house.ledger(automatic)) == 1
+
+    async def sent() -> bool:
+        async with house.desk.ledger.read() as session:
+            return await outbox.unsent(session) == 0
+
+    await until("every mail to have left", sent)
+
+
+@pytest.mark.postgres
+async def test_what_a_role_had_before_is_taken_away(postgres_url: str, roles: Roles) -> None:
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as owner:
+        owner.execute(f"grant all on all tables in schema public to {roles.worker}".encode())
+        owner.execute(f"grant update (signed) on approvals to {roles.worker}".encode())
+    assert not refused(postgres_url, roles.worker, "insert into approvals default values")
+    for _ in range(2):
+        await apply(postgres_url, roles)
+    assert refused(postgres_url, roles.worker, "insert into approvals default values")
+    assert refused(postgres_url, roles.worker, "update approvals set signed = signed where false")
+    forget(postgres_url, roles)
+
+
+@pytest.mark.postgres
+async def test_a_role_that_no_grant_binds_is_refused(postgres_url: str, roles: Roles) -> None:
+    with pytest.raises(CannotGrant, match="There is no role plixo_missing; make it first"):
+        await apply(postgres_url, Roles(roles.staff, "plixo_missing"))
+    owner = make_url(postgres_url).username
+    with pytest.raises(CannotGrant, match=f"{owner} may do more than any grant says"):
+        await apply(postgres_url, Roles(roles.staff, str(owner)))
+    assert refused(postgres_url, roles.staff, "select from approvals"), "all or none"
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("A", "b"), ("a; drop table audit", "b"), ("", "b"), ("a" * 64, "b")])
+def test_names_that_would_not_do_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(CannotGrant):
+        Roles(*names)
+
+
+def test_sqlite_has_no_roles() -> None:
+    with pytest.raises(CannotGrant, match="set DATABASE_URL"):
+        statements("sqlite+aiosqlite:///x.db", Roles())
