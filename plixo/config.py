@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     stripe_calls_per_second: float | None = None
     temporal_address: str = ""
     temporal_namespace: str = "default"
+    fairness_keys: bool = True
     smtp_url: str = "smtp://127.0.0.1:1025"
     mail_from: str = "Plixo <plixo@localhost>"
     policies: Path = ROOT / "policies"
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
     max_cached_workflows: int = 2000
+    bulk_at_once: int | None = Field(default=None, ge=1)
     grace_seconds: float = 10.0
 
     @model_validator(mode="after")
@@ -70,6 +72,15 @@ class Settings(BaseSettings):
     def dev(self) -> bool:
         """Whether this is the one-machine mode with the dev sign-in."""
         return self.env == "dev"
+
+    @property
+    def bulk_turns(self) -> int:
+        """How many rows of imports one console works on at a time.
+
+        Stripe takes its time, and meanwhile others can be worked on; the stand-in answers at once, so that more would
+        make nothing faster and keep everybody else waiting.
+        """
+        return self.bulk_at_once or (1 if self.stripe_base_url else 4)
 
     @property
     def database(self) -> str:
