@@ -38,6 +38,12 @@ def parse_request_id(text: str) -> str:
     return text.strip()
 
 
+def row_request_id(says: bytes, occurrence: int) -> str:
+    """The request id of a file's row that says this for the nth time; the same in every file."""
+    digest = hashlib.sha256(f"{occurrence}:".encode() + says).digest()
+    return f"import-{base64.b32encode(digest).decode().lower()[:26]}"
+
+
 def effect_id(approval: str) -> str:
     """The id of the one write to Stripe that an approval ends in."""
     return f"EF-{approval}"

@@ -24,7 +24,8 @@ ALL = dict(commands(build()))
 LEAVES = {place: app for place, app in ALL.items() if app.default_command}
 
 PROMISED = """
-    up; demo; credit request; credit preview; credit show; credit list; credit withdraw; approvals list;
+    up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
+    approvals list;
     approvals show; approvals approve; approvals reject; policy show; policy check; people list; people check;
     customers list; invoices list; login; status; audit verify; audit export; db upgrade; temporal setup;
     keys list; keys rotate; worker; web; standin
