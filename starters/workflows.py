@@ -18,7 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import State
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import credit_workflow_id, fairness_key
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest
 from plixo.ports import Record
 from workflows import attributes
@@ -43,9 +43,6 @@ FIRST: Final = 3
 
 AFTER: Final = 4
 """Priority of one of many: it is taken up once nothing of a higher one waits."""
-
-LONGEST_KEY: Final = 64
-"""Bytes of a fairness key that the server takes; a start with a longer one would be refused for good."""
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +115,7 @@ def priority(record: Record) -> Priority:
 
     Its activities inherit it, so it holds all the way to Stripe.
     """
-    return Priority(AFTER if record.bulk else FIRST, record.change.customer_id[:LONGEST_KEY])
+    return Priority(AFTER if record.bulk else FIRST, fairness_key(record.change.customer_id))
 
 
 def summary(record: Record) -> str:
