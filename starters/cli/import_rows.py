@@ -74,7 +74,7 @@ class Import:
     stopped: str = ""
     _known: dict[str, Outcome] = field(default_factory=dict)
     _failed_in_a_row: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)  # a signal may stop it while it stops
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every row's, as they come; those that were not tried come last."""

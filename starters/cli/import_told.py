@@ -129,12 +129,12 @@ class Told:
         return [*sums, ("Took", f"{seconds:.1f} s, {len(self.outcomes) / seconds:.0f} rows/s")]
 
     def _next(self, reach: Reach) -> str:
+        """Never the command itself: without its --batch the same rows would be other requests."""
         totals = self._totals()
-        again = f"plixo credit import {self.file}{reach.suffix}"
         if totals[Status.LEFT] or totals[Status.FAILED]:
-            return f"{again} goes on with what is missing: nothing is asked for twice"
+            return "the same command again goes on with what is missing; nothing is asked for twice"
         if self.run.dry_run:
-            return again
+            return "the same command without --dry-run"
         return f"plixo credit list{reach.suffix}"
 
 
@@ -201,7 +201,7 @@ def writable(errors: Path, file: str) -> None:
         CommandFailed: It cannot be written, or is the file itself.
     """
     try:
-        if errors.exists() and errors.samefile(file):
+        if file != "-" and errors.exists() and errors.samefile(file):
             raise CommandFailed("--errors names the file itself; choose another.")
         errors.open("a").close()
     except OSError as error:

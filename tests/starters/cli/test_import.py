@@ -1,5 +1,6 @@
 """What an import sends, how patient it is, and what it says: before an API that is played."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -221,7 +222,7 @@ def test_where_every_row_would_be_told_the_same_it_ends_and_says_how_to_go_on(
     assert said in " ".join(ran.out.split())
     assert "Asked for 1" in " ".join(ran.out.split())
     assert "Not tried 2" in " ".join(ran.out.split())
-    assert "goes on with what is missing: nothing is asked for twice" in ran.out
+    assert "the same command again goes on with what is missing; nothing is asked for twice" in ran.out
     assert sum(taken.slept) <= PATIENCE
 
 
@@ -253,6 +254,17 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(
     assert (ran.code, ran.out) == (1, "")
     assert said in ran.err
     assert taken.asked == []
+
+
+def test_standard_input_is_a_file_too(
+    plixo: Plixo, taken: FakeApi, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = tmp_path / "bad.csv"
+    errors.touch()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+    ran = plixo("credit", "import", "-", "--errors", str(errors), "--json")
+    assert ran.document["totals"]["created"] == len(taken.bodies("credits")) - 1
+    assert [row.line for row in read_sheet(errors.read_bytes())] == [2]
 
 
 def test_a_file_whose_header_is_none_sends_nothing(plixo: Plixo, taken: FakeApi, file: Path) -> None:
