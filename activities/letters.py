@@ -76,4 +76,5 @@ def _letter(record: Record, step: str, person: Person, template: str, requester:
         "why": record.why,
         "stripe_object": record.stripe_object,
     }
-    return Letter(f"{record.approval.approval_id}/{step}/{person.person_id}", person.email, template, context)
+    key = f"{record.approval.approval_id}/{step}/{person.person_id}"
+    return Letter(key, person.email, template, context, record.bulk)

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     temporal_address: str = ""
     temporal_namespace: str = "default"
     temporal_ui_url: str = ""
+    fairness_keys: bool = True
     smtp_url: str = "smtp://127.0.0.1:1025"
     mail_from: str = "Plixo <plixo@localhost>"
     policies: Path = ROOT / "policies"
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     checkpoints: str = ""
     checkpoint_hours: int = Field(default=24, ge=1, le=8760)
     max_cached_workflows: int = 2000
+    bulk_at_once: int | None = Field(default=None, ge=1)
     grace_seconds: float = 10.0
 
     @model_validator(mode="after")
@@ -100,6 +102,15 @@ class Settings(BaseSettings):
     def build(self) -> str:
         """The workers' build; empty where versions of workers are off, as they are in one-machine mode."""
         return "" if self.dev else self.build_id
+
+    @property
+    def bulk_turns(self) -> int:
+        """How many rows of imports one console works on at a time.
+
+        Stripe takes its time, and meanwhile others can be worked on; the stand-in answers at once, so that more would
+        make nothing faster and keep everybody else waiting.
+        """
+        return self.bulk_at_once or (1 if self.stripe_base_url else 4)
 
     @property
     def database(self) -> str:

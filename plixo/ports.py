@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from plixo.domain.approval import Approval, Decision
-from plixo.domain.change import ProposedChange
+from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money
@@ -63,6 +63,16 @@ class Customer:
     email: str
     currency: str | None
 
+    def balance(self, currency: str) -> TargetFacts:
+        """What matters of the customer's balance when something is to be credited to it.
+
+        Args:
+            currency: What the balance is in where the customer has none yet.
+        """
+        return TargetFacts(
+            Target(TargetKind.CUSTOMER_BALANCE, self.customer_id, "open", self.currency or currency), None, 0
+        )
+
 
 @dataclass(frozen=True)
 class Invoice:
@@ -93,6 +103,12 @@ class Invoice:
     def creditable(self) -> Money:
         """What credit notes can still take off it."""
         return Money(self.creditable_minor, self.currency)
+
+    @property
+    def facts(self) -> TargetFacts:
+        """What matters of it when something is to be credited on it."""
+        target = Target(TargetKind.INVOICE, self.invoice_id, self.status, self.currency, self.number)
+        return TargetFacts(target, self.creditable_minor, self.remaining_minor)
 
 
 @dataclass(frozen=True)
@@ -185,6 +201,7 @@ class Record:
         ended_at: When it came to its end.
         stripe_object: What was made in Stripe.
         why: What a person should know: why it was returned, or needs attention.
+        bulk: It came as one of many, so that others go first; says nothing about what is asked, and is not signed.
     """
 
     approval: Approval
@@ -202,6 +219,7 @@ class Record:
     ended_at: datetime | None = None
     stripe_object: str = ""
     why: str = ""
+    bulk: bool = False
 
     @property
     def request(self) -> SignedRequest:
@@ -263,12 +281,14 @@ class Letter:
         to: The address.
         template: Name under `templates/email`.
         context: What the template is filled with.
+        bulk: It is about one of many: other mails leave first.
     """
 
     key: str
     to: str
     template: str
     context: dict[str, Any]
+    bulk: bool = False
 
 
 class Transaction(Protocol):

@@ -1,7 +1,7 @@
 """Asking for a credit: what it would need, and making it so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -108,8 +108,14 @@ async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Previe
     return Preview(proposal, routed.path, deciders, _nobody(routed.path, deciders), routed.base, tuple(twins))
 
 
-async def request_credit(desk: Desk, person: Person, form: CreditForm) -> Asked:
+async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: bool = False) -> Asked:
     """Ask for a credit: keep it signed, then start its workflow. Asked again with the same id, it is the same one.
+
+    Args:
+        desk: What the staff side works with.
+        person: Who asks.
+        form: What was typed.
+        bulk: It is one of many, so that others go first.
 
     Raises:
         Refused: A field is wrong, or Stripe could not take it; nothing was kept.
@@ -127,7 +133,7 @@ async def request_credit(desk: Desk, person: Person, form: CreditForm) -> Asked:
         change = proposal.change
         await sums.lock(tx.session, "company", change.customer_id, person.person_id)
         known = await approvals.by_request_id(tx.session, person.person_id, typed.request_id)
-        record = known or await _keep(desk, tx, person, proposal)
+        record = known or await _keep(desk, tx, person, proposal, bulk=bulk)
     if known:
         return await _again(desk, known, typed)
     return Asked(record, created=True, started=await ensure_started(desk.temporal, record))
@@ -146,10 +152,10 @@ async def _again(desk: Desk, known: Record, typed: TypedCredit) -> Asked:
     return Asked(known, created=False, started=await ensure_started(desk.temporal, known))
 
 
-async def _keep(desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal) -> Record:
+async def _keep(desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal, *, bulk: bool) -> Record:
     await _check_pending(tx.session, proposal)
     routed = await _route(desk, tx.session, person, proposal)
-    record = _record(desk, person, proposal, routed)
+    record = replace(_record(desk, person, proposal, routed), bulk=bulk)
     await approvals.insert(tx.session, record)
     detail = {
         "amount": str(proposal.change.amount),
@@ -191,28 +197,27 @@ def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> 
 
 
 async def _propose(desk: Desk, typed: TypedCredit) -> Proposal:
-    """Find customer and target in Stripe, and refuse what Stripe could not take."""
+    """Find customer and target in Stripe, each read once, and refuse what Stripe could not take."""
     customer = await desk.payments.customer(typed.customer_id)
     if customer is None:
         raise Refused.one("customer", "customer_unknown", f"Stripe has no customer {typed.customer_id}.")
     change = _change(typed, Target(TargetKind.CUSTOMER_BALANCE, typed.customer_id, "open", typed.amount.currency))
+    facts = customer.balance(typed.amount.currency)
     if typed.invoice_id:
-        change = _change(typed, await _invoice_target(desk, typed, customer))
-    facts = await desk.payments.facts(change)
-    if facts is None:
-        raise Refused.one("invoice", "invoice_unknown", f"Stripe has no invoice {typed.invoice_id} of this customer.")
+        facts = await _invoice_facts(desk, typed, customer)
+        change = _change(typed, facts.target)
     check_target(change, facts)
     amounts = await desk.payments.preview(change, facts)
     return Proposal(change, customer, facts, amounts, typed.request_id)
 
 
-async def _invoice_target(desk: Desk, typed: TypedCredit, customer: Customer) -> Target:
+async def _invoice_facts(desk: Desk, typed: TypedCredit, customer: Customer) -> TargetFacts:
     invoice = await desk.payments.invoice(typed.invoice_id)
     if invoice is None:
         raise Refused.one("invoice", "invoice_unknown", f"Stripe has no invoice {typed.invoice_id}.")
     if invoice.customer_id != customer.customer_id:
         raise Refused.one("invoice", "invoice_of_another", f"That invoice is not one of {customer.name}'s.")
-    return Target(TargetKind.INVOICE, invoice.invoice_id, invoice.status, invoice.currency, invoice.number)
+    return invoice.facts
 
 
 def _change(typed: TypedCredit, target: Target) -> ProposedChange:

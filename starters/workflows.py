@@ -8,6 +8,7 @@ from typing import Final
 
 from temporalio.client import Client
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -17,7 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import State
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import credit_workflow_id, fairness_key
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest
 from plixo.ports import Record
 from workflows import attributes
@@ -36,6 +37,12 @@ AWAY: Final = frozenset(
 
 START_SECONDS: Final = 3.0
 """How long a start may take before it is left to the sweeper: what is stored must not keep a person waiting."""
+
+FIRST: Final = 3
+"""Priority of a request that somebody made by itself: the server's middle one."""
+
+AFTER: Final = 4
+"""Priority of one of many: it is taken up once nothing of a higher one waits."""
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +122,16 @@ async def _start(temporal: Client, record: Record, reuse: WorkflowIDReusePolicy)
         static_summary=summary(record),
         static_details=f"{record.change.reason.label}; {record.approval.path.why}",
         search_attributes=TypedSearchAttributes([SearchAttributePair(attributes.KIND, record.change.kind)]),
+        priority=priority(record),
     )
+
+
+def priority(record: Record) -> Priority:
+    """When the request's tasks have their turn: one of many after all others, and customers by turns.
+
+    Its activities inherit it, so it holds all the way to Stripe.
+    """
+    return Priority(AFTER if record.bulk else FIRST, fairness_key(record.change.customer_id))
 
 
 def summary(record: Record) -> str:

@@ -15,7 +15,7 @@ from web.api.logins import dev_routes, login_routes
 from web.api.reading import reading_routes
 from web.console import approvals, audit, billing, cli_login, mailbox, oidc, signin
 from web.console import credits as credit_pages
-from web.limiting import Limiter
+from web.limiting import Counted, Lane, Limiter
 from web.middleware import Gate, HeadAsGet, Shell
 from web.temporal import proxy
 
@@ -37,6 +37,8 @@ def create_app(staff: Staff) -> FastAPI:
     )
     app.state.staff = staff
     app.state.limiter = Limiter()
+    app.state.lane = Lane(staff.settings.bulk_turns)
+    app.add_middleware(Counted, lane=app.state.lane)
     _add_routes(app, dev=staff.settings.dev)
     app.mount("/static", StaticFiles(directory=ROOT / "web" / "static"), name="static")
     failures.install(app)

@@ -1,12 +1,17 @@
-"""How often somebody may try. Counted per code or person, so that nobody can lock others out."""
+"""How often somebody may try, counted per code or person, so that nobody can lock others out; and the lane for many."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from fastapi import Request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 POLLS: Final = RateLimitItemPerMinute(60, namespace="polls")
 """Questions after one login: the interval we ask for, twice over and more."""
@@ -36,3 +41,88 @@ class Limiter:
         if not self.strategy.hit(limit, *who):
             wait = {"Retry-After": str(limit.get_expiry())}
             raise HTTPException(429, "That was tried too often; wait a minute and try again.", wait)
+
+
+BULK_WAITING: Final = 64
+"""How many calls that are each one of many may wait for their turn; more are told to come back."""
+
+COURTESY_SECONDS: Final = 0.5
+"""How long a turn waits at most while others are being served: they go first, but an import comes to its end."""
+
+
+@dataclass
+class Lane:
+    """Where the calls of imports stand in line, whoever makes them and however many at a time; all others go first.
+
+    Attributes:
+        at_once: How many are served at a time.
+        waiting: How many may wait for that.
+    """
+
+    at_once: int
+    waiting: int = BULK_WAITING
+    _inside: int = 0
+    _others: int = 0
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """As many turns as there are, and nobody else there."""
+        self._turns = asyncio.Semaphore(self.at_once)
+        self._quiet.set()
+
+    def came(self, number: int = 1) -> None:
+        """Somebody who is not one of many is being served now; with -1, no longer."""
+        self._others += number
+        (self._quiet.clear if self._others else self._quiet.set)()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and have it for as long as the block lasts.
+
+        Raises:
+            HTTPException: 429, when too many wait already.
+        """
+        if self._inside >= self.at_once + self.waiting:
+            raise HTTPException(429, "Too many at once; wait a moment and try again.", {"Retry-After": "1"})
+        self._inside += 1
+        try:
+            async with self._turns:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._quiet.wait(), COURTESY_SECONDS)
+                yield
+        finally:
+            self._inside -= 1
+
+
+@asynccontextmanager
+async def lane(request: Request, *, bulk: bool) -> AsyncIterator[None]:
+    """A turn in the lane for one of many; whoever comes alone goes straight on."""
+    if not bulk:
+        yield
+        return
+    many: Lane = request.app.state.lane
+    many.came(-1)  # until now it was taken for somebody else
+    try:
+        async with many.turn():
+            yield
+    finally:
+        many.came()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Tells the lane of everybody who is being served."""
+
+    app: ASGIApp
+    lane: Lane
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        self.lane.came()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.lane.came(-1)

@@ -31,6 +31,16 @@ STICKY_TIMEOUT: Final = timedelta(seconds=2)
 """How long a workflow's next step waits for the worker that remembers it; when that one was killed, every decision
 waits this long, and at the default of 10 s longer than a person does."""
 
+DATABASE_AT_ONCE: Final = 4
+"""Database activities at a time. More would be no faster and wait in here, where nothing goes before anything else; in
+Temporal's queue they wait in order of priority."""
+
+MONEY_AT_ONCE: Final = 8
+"""Effects at a time, for the same reason: so many, of three calls and about a second each, use up Stripe's rate."""
+
+STEPS_AT_ONCE: Final = 8
+"""Workflow tasks at a time, decisions being recorded among them; for the same reason."""
+
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +105,8 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
             activities.expire,
             workshop.audit.ask_for_checkpoint,
         ],
+        max_concurrent_activities=DATABASE_AT_ONCE,
+        max_concurrent_workflow_tasks=STEPS_AT_ONCE,
         max_cached_workflows=workshop.settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -110,6 +122,7 @@ def stripe_worker(client: Client, workshop: Workshop) -> Worker:
         client,
         task_queue=STRIPE_QUEUE,
         activities=[workshop.effects.execute],
+        max_concurrent_activities=MONEY_AT_ONCE,
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
         deployment_config=deployment(workshop.settings.build),

@@ -38,6 +38,17 @@ def parse_request_id(text: str) -> str:
     return text.strip()
 
 
+def row_request_id(says: bytes, occurrence: int) -> str:
+    """The request id of a file's row that says this for the nth time; the same in every file."""
+    digest = hashlib.sha256(f"{occurrence}:".encode() + says).digest()
+    return f"import-{base64.b32encode(digest).decode().lower()[:26]}"
+
+
+def fairness_key(customer_id: str) -> str:
+    """What stands for a customer where Temporal gives each a turn: it is kept in plain, and at most 64 bytes long."""
+    return hashlib.sha256(customer_id.encode()).hexdigest()[:32]
+
+
 def effect_id(approval: str) -> str:
     """The id of the one write to Stripe that an approval ends in."""
     return f"EF-{approval}"

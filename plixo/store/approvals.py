@@ -32,6 +32,15 @@ async def by_request_id(session: AsyncSession, requester_id: str, request_id: st
     return await load(session, found, lock=False) if found else None
 
 
+async def by_request_ids(session: AsyncSession, requester_id: str, request_ids: Collection[str]) -> Sequence[Record]:
+    """Those of the requests that this person made under these ids of their own; decisions are left out."""
+    query = select(ApprovalRow).where(
+        ApprovalRow.requester_id == requester_id,
+        ApprovalRow.request_id.in_(sorted(set(request_ids))),
+    )
+    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+
+
 async def insert(session: AsyncSession, record: Record) -> None:
     """Keep a new request; its amount counts in every sum from the end of this transaction on."""
     change, approval = record.change, record.approval
@@ -55,6 +64,7 @@ async def insert(session: AsyncSession, record: Record) -> None:
             automatic=approval.path.automatic,
             signed=record.signed,
             created_at=record.created_at,
+            bulk=record.bulk,
             **_moving(record),
         ),
     )
@@ -164,6 +174,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         ended_at=row.ended_at,
         stripe_object=row.stripe_object,
         why=row.why,
+        bulk=row.bulk,
     )
 
 

@@ -25,6 +25,7 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
             attempts=0,
             sent_at=None,
             problem="",
+            bulk=letter.bulk,
         ),
     )
     await session.flush()
@@ -32,11 +33,14 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
 
 
 async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: int = 20) -> Sequence[Letter]:
-    """Take unsent mails for a while; a relay that dies lets go of them when the lease ends."""
+    """Take unsent mails for a while, the oldest first but those of many after all others.
+
+    A relay that dies lets go of them when the lease ends.
+    """
     query = (
         select(OutboxRow)
         .where(OutboxRow.sent_at.is_(None), or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now))
-        .order_by(OutboxRow.created_at)
+        .order_by(OutboxRow.bulk, OutboxRow.created_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -45,7 +49,7 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
         row.leased_until = now + lasts
         row.attempts += 1
     await session.flush()
-    return [Letter(row.key, row.recipient, row.template, row.context) for row in rows]
+    return [Letter(row.key, row.recipient, row.template, row.context, row.bulk) for row in rows]
 
 
 async def sent(session: AsyncSession, key: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Self, TypeVar, cast
 import stripe
 from stripe.params import CreditNoteCreateParams, CreditNotePreviewParams, CustomerBalanceTransactionCreateParams
 
-from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.change import ProposedChange, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts, credit_params
 from plixo.domain.reconciling import Holding
 from plixo.ports import CallRefused, Customer, Invoice, StripeObject
@@ -104,11 +104,12 @@ class StripeGateway:
     async def facts(self, change: ProposedChange) -> TargetFacts | None:
         """What Stripe says of the target now; None where it is gone, or belongs to another customer."""
         if change.target.kind is TargetKind.CUSTOMER_BALANCE:
-            return await self._balance_facts(change)
+            customer = await self.customer(change.customer_id)
+            return customer.balance(change.amount.currency) if customer else None
         found = await self.invoice(change.target.target_id)
         if found is None or found.customer_id != change.customer_id:
             return None
-        return reading.invoice_facts(found)
+        return found.facts
 
     async def preview(self, change: ProposedChange, facts: TargetFacts) -> Amounts:
         """The credit's net, tax and gross as Stripe works them out; a credit to the balance carries no tax."""
@@ -167,13 +168,6 @@ class StripeGateway:
         """
         turn = partial(self._api.customers.balance_transactions.list_async, customer_id, {"limit": PAGE})
         return each(self._line, "customer_balance_transactions.list", turn, reading.holding)
-
-    async def _balance_facts(self, change: ProposedChange) -> TargetFacts | None:
-        found = await self.customer(change.customer_id)
-        if found is None:
-            return None
-        currency = found.currency or change.amount.currency
-        return TargetFacts(Target(TargetKind.CUSTOMER_BALANCE, found.customer_id, "open", currency), None, 0)
 
     async def _create(self, effect: Effect) -> stripe.StripeObject:
         options: stripe.RequestOptions = {"idempotency_key": effect.key}

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from plixo.domain.change import Target, TargetKind
-from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
+from plixo.domain.effects import Amounts, Effect, EffectKind
 from plixo.domain.money import Money
 from plixo.domain.reconciling import Holding
 from plixo.ports import Customer, Invoice, StripeObject
@@ -52,12 +51,6 @@ def invoice(doc: Doc) -> Invoice:
         creditable_minor=max(0, doc["total"] - credited),
         created=datetime.fromtimestamp(doc["created"], UTC),
     )
-
-
-def invoice_facts(found: Invoice) -> TargetFacts:
-    """What matters of an invoice when something is to be credited on it."""
-    target = Target(TargetKind.INVOICE, found.invoice_id, found.status, found.currency, found.number)
-    return TargetFacts(target, found.creditable_minor, found.remaining_minor)
 
 
 def credit_amounts(doc: Doc) -> Amounts:

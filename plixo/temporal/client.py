@@ -1,11 +1,14 @@
 """Connecting to Temporal."""
 
-from temporalio.client import Client
+from collections.abc import Sequence
+
+from temporalio.client import Client, Interceptor
 from temporalio.envconfig import ClientConfig
 
 from plixo.config import Settings
 from plixo.temporal.codec import Codec
 from plixo.temporal.converter import data_converter
+from plixo.temporal.fairness import WithoutFairnessKeys
 from plixo.temporal.intake import Intake
 from plixo.temporal.payload_keys import PayloadKeys
 
@@ -28,16 +31,20 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     Raises:
         LookupError: Neither names a cluster.
     """
-    converter, intake = data_converter(payload_codec(settings)), (Intake(),)
+    converter, interceptors = data_converter(payload_codec(settings)), _interceptors(settings)
     if settings.temporal_address:
         return await Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
             data_converter=converter,
-            interceptors=intake,
+            interceptors=interceptors,
             lazy=lazy,
         )
     profile = ClientConfig.load_client_connect_config()
     if not profile.get("target_host"):
         raise LookupError("No Temporal is named; set PLIXO_TEMPORAL_ADDRESS, or a profile in Temporal's own settings.")
-    return await Client.connect(**profile, data_converter=converter, interceptors=intake, lazy=lazy)
+    return await Client.connect(**profile, data_converter=converter, interceptors=interceptors, lazy=lazy)
+
+
+def _interceptors(settings: Settings) -> Sequence[Interceptor]:
+    return (Intake(),) if settings.fairness_keys else (Intake(), WithoutFairnessKeys())

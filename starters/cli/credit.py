@@ -21,6 +21,8 @@ app = App(
     help_epilogue=example("plixo credit list"),
 )
 
+app.command("starters.cli.credit_import:app", name="import", help="Ask for a credit for each row of a file.")
+
 _MOST: Final = 1 << 21
 """How much of a note is read from standard input: more than any note may have, so that it is refused in words."""
 

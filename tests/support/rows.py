@@ -325,7 +325,8 @@ class PlayedStripe:
         if invoice_id != INVOICE:
             return None
         total = 1_260_000
-        return Invoice(invoice_id, "EXL-0042", CUSTOMER, "open", "USD", total, 0, total, total, NOW)
+        left = self.says.creditable_minor if isinstance(self.says, TargetFacts) else total
+        return Invoice(invoice_id, "EXL-0042", CUSTOMER, "open", "USD", total, 0, total, left or 0, NOW)
 
     async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
         raise AssertionError(customer_id, limit)

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+
 
 class Given(BaseModel):
     """A body: fields that nobody knows are refused, so that a misspelt one is not passed over in silence."""
@@ -27,6 +29,13 @@ class CreditIn(Given):
     invoice: str = Field(default="", description="Stripe's `in_…`; empty for the customer's balance.")
     note: str = Field(default="", description="For colleagues; never shown to the customer.")
     memo: str = Field(default="", description="For the customer: Stripe prints it on the credit note.")
+    bulk: bool = Field(default=False, description="One of many: other people's requests and mails go first.")
+
+
+class KnownIn(Given):
+    """Request ids to look up."""
+
+    request_ids: Annotated[list[RequestId], Field(max_length=500, description="Your own ids, of requests you made.")]
 
 
 class DecisionIn(Given):
@@ -237,6 +246,22 @@ class AskedOut(ApprovalOut):
 
     created: bool = Field(description="False when it was there already under the same request id.")
     started: bool = Field(description="False while Temporal cannot be reached; it starts by itself once it can.")
+
+
+class KnownRequest(BaseModel):
+    """A request id that was used, in short."""
+
+    request_id: str
+    approval_id: str
+    state: str
+    state_text: str = Field(description="The state in words, such as `Waiting on Controller`.")
+    path: list[str] = Field(description="Each stage in words; `automatic` when nobody is asked.")
+
+
+class KnownOut(BaseModel):
+    """Those of the request ids that were used; the others were not."""
+
+    known: list[KnownRequest]
 
 
 class StageOut(BaseModel):

@@ -94,3 +94,10 @@ async def test_a_mail_that_failed_comes_back_later_each_time_and_at_most_an_hour
 async def test_the_oldest_mails_leave_first(rows: Rows) -> None:
     await post(rows, "z", "a", "m")
     assert await lease(rows, limit=2) == ["z", "a"]
+
+
+async def test_mails_about_many_leave_after_all_others_however_old_they_are(either_rows: Rows) -> None:
+    async with either_rows.ledger.begin() as tx:
+        for key, bulk, at in (("a", True, 0), ("b", True, 1), ("c", False, 2), ("d", False, 3)):
+            await tx.post(Letter(key, "x@plixo.example", "asked", {}, bulk), NOW + timedelta(seconds=at))
+    assert await lease(either_rows, limit=3) == ["c", "d", "a"]

@@ -25,7 +25,8 @@ LEAVES = {place: app for place, app in ALL.items() if app.default_command}
 
 PROMISED = """
     db roles; backup; restore; temporal resume; worker promote;
-    up; demo; credit request; credit preview; credit show; credit list; credit withdraw; approvals list;
+    up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
+    approvals list;
     approvals show; approvals approve; approvals reject; policy show; policy check; people list; people check;
     customers list; invoices list; login; status; audit verify; audit export; audit checkpoint; stripe reconcile;
     db upgrade; temporal setup; keys list; keys rotate; worker; web; standin
