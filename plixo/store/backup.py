@@ -117,7 +117,7 @@ def places(settings: Settings) -> Mapping[str, Path]:
 
 def folders(settings: Settings) -> Mapping[str, Path]:
     """Folders of files that are replaced as a whole and never written into, by their names in the archive."""
-    return {"keys": settings.data / "keys", "checkpoints": settings.data / "checkpoints"}
+    return {"keys": settings.data / "keys", "checkpoints": settings.checkpoint_folder}
 
 
 def _copies(settings: Settings, url: URL, folder: Path) -> dict[str, Path]:

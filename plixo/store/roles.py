@@ -27,6 +27,8 @@ STAFF: Final[Grants] = {
     "alembic_version": "select",
     "approvals": "select, insert, update (why)",  # to lock a row takes the right to change something in it
     "audit": "select, insert",
+    "checkpoint_wishes": "select, insert, update (leased_until, made, problem)",
+    "checkpoints": "select, insert",
     "decisions": "select, insert, update (status, position, why, settled_at)",
     "effects": "select",
     "logins": _FREELY,
@@ -43,6 +45,8 @@ WORKER: Final[Grants] = {
     "alembic_version": "select",
     "approvals": f"select, update ({_MOVING})",
     "audit": "select, insert",
+    "checkpoint_wishes": "select, insert",
+    "checkpoints": "",
     "decisions": "select, update (status, position, why, settled_at)",
     "effects": "select, insert, update (state, stripe_object, why, settled_at)",
     "logins": "",

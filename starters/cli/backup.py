@@ -66,6 +66,7 @@ def restore(file: Path, /, *, replace: bool = False, as_json: Json = False) -> i
     from plixo.store.backup import restore as put_back  # noqa: PLC0415 - the same
     from plixo.store.migrate import upgrade  # noqa: PLC0415 - the same
     from starters.cli import audit_sources  # noqa: PLC0415 - the same
+    from starters.cli.audit_checkpoints import Given  # noqa: PLC0415 - the same
     from starters.cli.database import failures_named  # noqa: PLC0415 - the same
 
     settings = load_settings()
@@ -75,7 +76,7 @@ def restore(file: Path, /, *, replace: bool = False, as_json: Json = False) -> i
             revision = asyncio.run(upgrade(settings.database))
     except CannotRestore as known:
         raise CommandFailed(str(known)) from known
-    proof = asyncio.run(audit_sources.of_database(None))
+    proof = asyncio.run(audit_sources.of_database(None, Given()))
     about = [
         ("made", f"{done.manifest.made_at} by Plixo {done.manifest.version}"),
         ("database", f"{done.manifest.database}, revision {revision}"),
