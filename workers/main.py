@@ -1,7 +1,6 @@
 """The worker process: every task queue, the outbox relay and the sweeper, until it is asked to stop."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -13,12 +12,14 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from plixo.bootstrap import Workshop, now, open_workshop
+from plixo.collecting import settle_in
 from plixo.config import Settings
 from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
 from workers.logs import configure_logs
 from workers.loops import until_stopped
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
 from workers.relay import relay_once
+from workers.sandbox import SANDBOX
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import sweep_once
 from workflows.credit import CreditApprovalWorkflow
@@ -37,7 +38,7 @@ async def run_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_workshop(settings) as workshop, working(workshop):
-        gc.freeze()  # what was loaded stays: looking through it at each collection and at the end costs half a second
+        settle_in()
         print(f"worker polling {APPROVALS_QUEUE}, {STRIPE_QUEUE}", flush=True)  # noqa: T201 - who waits for it reads it
         await stop.wait()
         log.info("stopping: finishing what is under way")
@@ -75,6 +76,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
         client,
         task_queue=APPROVALS_QUEUE,
         workflows=[CreditApprovalWorkflow],
+        workflow_runner=SANDBOX,
         activities=[activities.open, activities.record, activities.remind, activities.expire],
         max_cached_workflows=workshop.settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
