@@ -35,6 +35,7 @@ check: $(VENV)/dev  ## Lint, types, import rules, sizes
 
 mutants: $(VENV)/dev  ## Change the rules of plixo/domain in every small way; at most one change in ten may go unnoticed
 	@$(BIN)/python tests/checks/mutants.py
+
 bench: $(VENV)/dev  ## Measure the product against the barest workflow of the same shape; BENCH="open --json" and the like
 	@$(BIN)/python -m benchmarks $(BENCH)
 

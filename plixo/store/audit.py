@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import sha256_hex
@@ -21,6 +21,7 @@ _LAST: Final = (
     .order_by(AuditRow.seq.desc())
     .limit(1)
 )
+_NEW: Final = insert(AuditRow.metadata.tables[AuditRow.__tablename__])
 
 GENESIS: Final = "0" * 64
 """What the first entry of a chain names as the hash before it."""
@@ -52,8 +53,7 @@ async def append(session: AsyncSession, entry: AuditEntry, now: datetime) -> Non
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     line = AuditLine(entry.approval_id, seq, at, entry.event, entry.actor, entry.detail, prev, hash="")
-    session.add(AuditRow(**{**asdict(line), "hash": line.expected_hash()}))
-    await session.flush()
+    await session.execute(_NEW, {**asdict(line), "hash": line.expected_hash()})
 
 
 async def lines(session: AsyncSession, approval_id: str | None = None) -> Sequence[AuditLine]:
