@@ -1,7 +1,6 @@
 """The worker process: every task queue, the outbox relay, the sweeper and the reconciler, until it is asked to stop."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from plixo.bootstrap import Workshop, now, open_workshop
+from plixo.collecting import settle_in
 from plixo.config import Settings
 from plixo.loops import until_stopped
 from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE
@@ -22,6 +22,7 @@ from workers.reconciler import PAUSE_SECONDS as LOOK_PAUSE
 from workers.reconciler import Reconciler
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
 from workers.relay import relay_once
+from workers.sandbox import SANDBOX
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import Sweeper
 from workflows.checkpoint import CheckpointWorkflow
@@ -51,7 +52,7 @@ async def run_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_workshop(settings) as workshop, working(workshop):
-        gc.freeze()  # what was loaded stays: looking through it at each collection and at the end costs half a second
+        settle_in()
         build = f", build {settings.build}" if settings.build else ""
         print(f"worker polling {APPROVALS_QUEUE}, {STRIPE_QUEUE}{build}", flush=True)  # noqa: T201 - who waits reads it
         await stop.wait()
@@ -98,6 +99,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
         client,
         task_queue=APPROVALS_QUEUE,
         workflows=[CreditApprovalWorkflow, CheckpointWorkflow],
+        workflow_runner=SANDBOX,
         activities=[
             activities.open,
             activities.record,

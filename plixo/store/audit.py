@@ -8,12 +8,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import sha256_hex
 from plixo.ports import AuditEntry
 from plixo.store.models import AuditRow
+
+_LAST: Final = (
+    select(AuditRow.seq, AuditRow.hash)
+    .where(AuditRow.approval_id == bindparam("approval_id"))
+    .order_by(AuditRow.seq.desc())
+    .limit(1)
+)
+_NEW: Final = insert(AuditRow.metadata.tables[AuditRow.__tablename__])
 
 GENESIS: Final = "0" * 64
 """What the first entry of a chain names as the hash before it."""
@@ -41,19 +49,11 @@ class AuditLine:
 
 async def append(session: AsyncSession, entry: AuditEntry, now: datetime) -> None:
     """Add to the end of a request's chain; the caller's transaction holds the request's lock."""
-    last = (
-        await session.execute(
-            select(AuditRow.seq, AuditRow.hash)
-            .where(AuditRow.approval_id == entry.approval_id)
-            .order_by(AuditRow.seq.desc())
-            .limit(1),
-        )
-    ).one_or_none()
+    last = (await session.execute(_LAST, {"approval_id": entry.approval_id})).one_or_none()
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     line = AuditLine(entry.approval_id, seq, at, entry.event, entry.actor, entry.detail, prev, hash="")
-    session.add(AuditRow(**{**asdict(line), "hash": line.expected_hash()}))
-    await session.flush()
+    await session.execute(_NEW, {**asdict(line), "hash": line.expected_hash()})
 
 
 async def lines(session: AsyncSession, approval_id: str | None = None) -> Sequence[AuditLine]:

@@ -4,13 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import Decision, State, Verdict
 from plixo.domain.people import Group
 from plixo.ports import StoredDecision
 from plixo.store.models import ApprovalRow, DecisionRow
+
+_APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
+_OF_APPROVAL: Final = select(DecisionRow).where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id)
+_RECORDED: Final = select(DecisionRow).where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position)
+_LAST: Final = select(func.max(DecisionRow.position)).where(_APPROVAL)
+_ONE: Final = (
+    select(DecisionRow)
+    .where(DecisionRow.decision_id == bindparam("decision_id"))
+    .execution_options(populate_existing=True)
+)
 
 
 async def insert(session: AsyncSession, decision: Decision, signed: str, now: datetime) -> None:
@@ -40,28 +50,19 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
 
 async def load(session: AsyncSession, decision_id: str) -> StoredDecision | None:
     """One decision."""
-    row = await session.get(DecisionRow, decision_id, populate_existing=True)
+    row = (await session.execute(_ONE, {"decision_id": decision_id})).scalar_one_or_none()
     return _stored(row) if row else None
 
 
 async def of_approval(session: AsyncSession, approval_id: str) -> Sequence[StoredDecision]:
     """All decisions on a request, in the order they were signed."""
-    query = (
-        select(DecisionRow)
-        .where(DecisionRow.approval_id == approval_id)
-        .order_by(DecisionRow.submitted_at, DecisionRow.decision_id)
-    )
-    return [_stored(row) for row in (await session.execute(query)).scalars()]
+    return [_stored(row) for row in (await session.execute(_OF_APPROVAL, {"approval_id": approval_id})).scalars()]
 
 
 async def recorded(session: AsyncSession, approval_id: str) -> tuple[Decision, ...]:
     """What was recorded of a request, in the order it was recorded."""
-    query = (
-        select(DecisionRow)
-        .where(DecisionRow.approval_id == approval_id, DecisionRow.status == "recorded")
-        .order_by(DecisionRow.position)
-    )
-    return tuple(_decision(row) for row in (await session.execute(query)).scalars())
+    rows = (await session.execute(_RECORDED, {"approval_id": approval_id})).scalars()
+    return tuple(_decision(row) for row in rows)
 
 
 async def settle(session: AsyncSession, decision_id: str, status: str, why: str, now: datetime) -> None:
@@ -69,8 +70,8 @@ async def settle(session: AsyncSession, decision_id: str, status: str, why: str,
     row = await session.get_one(DecisionRow, decision_id)
     row.status, row.why, row.settled_at = status, why, now
     if status == "recorded":
-        last = select(func.max(DecisionRow.position)).where(DecisionRow.approval_id == row.approval_id)
-        row.position = ((await session.execute(last)).scalar_one() or 0) + 1
+        last = await session.execute(_LAST, {"approval_id": row.approval_id})
+        row.position = (last.scalar_one() or 0) + 1
     await session.flush()
 
 

@@ -1,8 +1,9 @@
 """Reading and writing effects: what was intended in Stripe, and what became of it."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.effects import Effect, EffectKind, EffectState
@@ -10,11 +11,12 @@ from plixo.domain.money import Money
 from plixo.ports import StripeObject
 from plixo.store.models import EffectRow
 
+_OF_APPROVAL: Final = select(EffectRow).where(EffectRow.approval_id == bindparam("approval_id"))
+
 
 async def load(session: AsyncSession, approval_id: str) -> tuple[Effect, datetime] | None:
     """The request's effect and when it was intended."""
-    query = select(EffectRow).where(EffectRow.approval_id == approval_id)
-    row = (await session.execute(query)).scalar_one_or_none()
+    row = (await session.execute(_OF_APPROVAL, {"approval_id": approval_id})).scalar_one_or_none()
     return (_effect(row), row.intended_at) if row else None
 
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another process before it gives up."""
+from plixo.store.sqlite import TAKE_THE_LOCK, opener
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -20,18 +19,18 @@ def open_engine(url: str) -> AsyncEngine:
     """
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10, hide_parameters=True)
-    engine = create_async_engine(url, hide_parameters=True)
+    opening = {"async_creator_fn": opener(make_url(url).database or ":memory:")}
+    # Kept open: a new connection reads the schema again, and prepares each statement again.
+    engine = create_async_engine(url, hide_parameters=True, connect_args=opening, pool_size=20, max_overflow=10)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
 
 def _set_pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - the driver's own type
-    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
@@ -39,4 +38,4 @@ def _set_pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa:
 def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a transaction that reads and then writes must not find its snapshot stale."""
     reading = connection.get_execution_options().get("plixo_read_only", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if reading else TAKE_THE_LOCK)

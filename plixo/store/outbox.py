@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.ports import Letter
 from plixo.store.models import OutboxRow
+
+_TABLE: Final = OutboxRow.metadata.tables[OutboxRow.__tablename__]
+_SENT: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.key == bindparam("sent_key"))
+    .values(sent_at=bindparam("moment"), leased_until=None, problem="")
+)
 
 
 async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
@@ -54,9 +62,7 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
 
 async def sent(session: AsyncSession, key: str, now: datetime) -> None:
     """The mail has left."""
-    row = await session.get_one(OutboxRow, key)
-    row.sent_at, row.leased_until, row.problem = now, None, ""
-    await session.flush()
+    await session.execute(_SENT, {"sent_key": key, "moment": now})
 
 
 async def failed(session: AsyncSession, key: str, problem: str, now: datetime) -> None:

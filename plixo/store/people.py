@@ -1,18 +1,22 @@
 """The directory's table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.people import Group, Person
 from plixo.store.models import PersonRow
 
+_BY_IDS: Final = select(PersonRow).where(PersonRow.person_id.in_(bindparam("ids", expanding=True)))
+_EVERYBODY: Final = select(PersonRow).order_by(PersonRow.person_id)
+
 
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> Mapping[str, Person]:
     """People by id; ids without a person are missing."""
-    query = select(PersonRow).where(PersonRow.person_id.in_(list(ids)))
-    return {row.person_id: _person(row) for row in (await session.execute(query)).scalars()}
+    rows = (await session.execute(_BY_IDS, {"ids": list(ids)})).scalars()
+    return {row.person_id: _person(row) for row in rows}
 
 
 async def by_email(session: AsyncSession, email: str) -> Person | None:
@@ -24,8 +28,7 @@ async def by_email(session: AsyncSession, email: str) -> Person | None:
 
 async def everybody(session: AsyncSession) -> Sequence[Person]:
     """Everybody, by id."""
-    rows = (await session.execute(select(PersonRow).order_by(PersonRow.person_id))).scalars()
-    return [_person(row) for row in rows]
+    return [_person(row) for row in (await session.execute(_EVERYBODY)).scalars()]
 
 
 async def members(session: AsyncSession, groups: Collection[Group]) -> Sequence[Person]:

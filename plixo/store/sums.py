@@ -1,8 +1,9 @@
 """The sums that limits depend on, read under a lock so that two requests at once cannot both slip under."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import COUNTED
@@ -23,24 +24,36 @@ async def lock(session: AsyncSession, *names: str) -> None:
 
 async def read(session: AsyncSession, requester_id: str, customer_id: str, now: datetime, days: int) -> Sums:
     """What was granted before, in minor units of the base currency."""
-    since = now - timedelta(days=days)
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    requester = ApprovalRow.requester_id == requester_id
-    customer = ApprovalRow.customer_id == customer_id
-    automatic = ApprovalRow.automatic.is_(True)
-    return Sums(
-        requester_automatic=await _sum(session, since, requester, automatic),
-        customer_automatic=await _sum(session, since, customer, automatic),
-        customer_all=await _sum(session, since, customer),
-        company_day=await _sum(session, today),
-        requester_day=await _sum(session, today, requester),
+    given = {
+        "requester": requester_id,
+        "customer": customer_id,
+        "since": now - timedelta(days=days),
+        "today": now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
+    }
+    row = (await session.execute(_ALL, given)).mappings().one()
+    return Sums(**{name: int(total) for name, total in row.items()})
+
+
+def _sum(since: str, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """One of the sums; each finds its rows by an index of its own."""
+    return (
+        select(func.coalesce(func.sum(ApprovalRow.base_minor), 0))
+        .where(
+            ApprovalRow.created_at >= bindparam(since),
+            ApprovalRow.state.in_([state.value for state in COUNTED]),
+            *conditions,
+        )
+        .scalar_subquery()
     )
 
 
-async def _sum(session: AsyncSession, since: datetime, *conditions: ColumnElement[bool]) -> int:
-    query = select(func.coalesce(func.sum(ApprovalRow.base_minor), 0)).where(
-        ApprovalRow.created_at >= since,
-        ApprovalRow.state.in_([state.value for state in COUNTED]),
-        *conditions,
-    )
-    return int((await session.execute(query)).scalar_one())
+_REQUESTER: Final = ApprovalRow.requester_id == bindparam("requester")
+_CUSTOMER: Final = ApprovalRow.customer_id == bindparam("customer")
+_AUTOMATIC: Final = ApprovalRow.automatic.is_(True)
+_ALL: Final = select(
+    _sum("since", _REQUESTER, _AUTOMATIC).label("requester_automatic"),
+    _sum("since", _CUSTOMER, _AUTOMATIC).label("customer_automatic"),
+    _sum("since", _CUSTOMER).label("customer_all"),
+    _sum("today").label("company_day"),
+    _sum("today", _REQUESTER).label("requester_day"),
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 FUNCTION_MEDIAN, FUNCTION_P90, FUNCTION_MOST = 10, 30, 50
 FILE_P90, FILE_MOST = 250, 400
-FOLDERS = ("activities", "demo", "plixo", "standin", "starters", "web", "workers", "workflows")
+FOLDERS = ("activities", "benchmarks", "demo", "plixo", "standin", "starters", "web", "workers", "workflows")
 
 
 def main() -> int:

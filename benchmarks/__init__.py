@@ -1,0 +1,1 @@
+"""The product's speed, measured against a floor in the same run."""

@@ -1,0 +1,64 @@
+"""The bench at its smallest: it works, and every figure says what it is. No figure is judged here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.figures import Figure, document, percentile, show
+from benchmarks.meters import cpu_seconds, memory_bytes
+
+SMALLEST = ("--ones", "1", "--block", "1", "--rounds", "1", "--wave", "2", "--at-once", "2")
+BOTH = {
+    "requests_at_1", "requests_at_2", "decision_p50_at_1", "decision_p99_at_1", "decision_p50_at_2",
+    "decision_p99_at_2", "actions", "events", "history", "cpu_worker", "cpu_driver", "cpu_server", "cpu",
+    "worker_memory",
+}  # fmt: skip
+OURS = {"cpu_standin", "stripe_calls", "requests_and_mails_at_1", "requests_and_mails_at_2"}
+
+
+@pytest.mark.journey
+def test_the_bench_compares_both_sides_in_one_run_and_says_what_each_figure_is() -> None:
+    command = [sys.executable, "-m", "benchmarks", "credit", "--json", *SMALLEST]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert {"cores", "python", "temporalio", "temporal_server", "sqlite", "load_before"} <= set(told["machine"])
+    figures = {figure["name"]: figure for figure in told["figures"]}
+    assert set(figures) >= BOTH | OURS
+    assert all(figure["meaning"] for figure in figures.values())
+    assert all(figure["plixo"] >= 0 for figure in figures.values())
+    assert all(figures[name]["bare"] is not None for name in BOTH)
+    counted = {name: (figures[name]["plixo"], figures[name]["bare"]) for name in ("actions", "events")}
+    assert counted == {"actions": (7, 7), "events": (26, 26)}
+    assert figures["stripe_calls"]["plixo"] > 1
+    assert figures["history"]["ratio"] > 1
+
+
+def test_a_part_that_is_not_there_is_refused() -> None:
+    command = [sys.executable, "-m", "benchmarks", "speed"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "speed" in ran.stderr
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = [float(number) for number in range(1, 201)]
+    assert (percentile(values, 99), percentile(values, 50), percentile([3.0], 99)) == (198, 100, 3)
+
+
+def test_the_table_says_whether_an_aim_is_met(capsys: pytest.CaptureFixture[str]) -> None:
+    fast = Figure("speed", "requests/s", "how fast", 30, 40, 0.75, "at least 0.6", met=True)
+    slow = Figure("start", "s", "how slow", 12, aim="under 10", met=False)
+    show([fast, slow], {"cores": 2})
+    said = capsys.readouterr().out
+    assert "at least 0.6: met" in said
+    assert "under 10: not met" in said
+    assert document([fast], {"cores": 2})["figures"][0]["ratio"] == 0.75
+
+
+def test_the_meters_read_this_process() -> None:
+    assert cpu_seconds(os.getpid()) > 0
+    assert memory_bytes(os.getpid()) > 1024 * 1024
