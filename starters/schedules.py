@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from temporalio.client import (
     Client,
@@ -20,7 +20,6 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from plixo.temporal.codec import PayloadUnreadable
 from workflows.schedules import Scheduled
 
 MADE: Final = "made"
@@ -61,7 +60,7 @@ async def _reconcile(client: Client, wanted: Scheduled) -> Reconciled:
             raise
         return await _make(client, wanted)
     paused = found.schedule.state.paused
-    if await _same(client, found, wanted):
+    if _same(found, wanted):
         return Reconciled(wanted.schedule_id, THERE, paused)
 
     def changed(_: ScheduleUpdateInput) -> ScheduleUpdate:
@@ -83,10 +82,8 @@ def _schedule(wanted: Scheduled, state: ScheduleState) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             wanted.workflow,
-            wanted.argument,
             id=wanted.schedule_id,
             task_queue=wanted.task_queue,
-            static_summary=wanted.note,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=wanted.every, offset=wanted.offset)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
@@ -94,23 +91,11 @@ def _schedule(wanted: Scheduled, state: ScheduleState) -> Schedule:
     )
 
 
-async def _same(client: Client, found: ScheduleDescription, wanted: Scheduled) -> bool:
+def _same(found: ScheduleDescription, wanted: Scheduled) -> bool:
     """Whether it starts the same at the same times; state and notes are the operators'."""
     action, spec = found.schedule.action, found.schedule.spec
     if not isinstance(action, ScheduleActionStartWorkflow):
         return False
     intervals = [(one.every, one.offset) for one in spec.intervals]
-    asked = (action.workflow, action.task_queue, intervals, [*spec.calendars, *spec.cron_expressions])
-    started = _schedule(wanted, ScheduleState()).action
-    assert isinstance(started, ScheduleActionStartWorkflow)
-    if asked != (started.workflow, wanted.task_queue, [(wanted.every, wanted.offset)], []):
-        return False
-    return await _arguments(client, action.args, type(wanted.argument)) == [wanted.argument]
-
-
-async def _arguments(client: Client, payloads: Sequence[Any], kind: type) -> list[Any]:
-    """What it starts its workflow with; None where that cannot be read as what we start it with."""
-    try:
-        return await client.data_converter.decode(payloads, [kind])
-    except (PayloadUnreadable, RuntimeError, TypeError, ValueError):
-        return [None]
+    asked = (action.workflow, action.task_queue, intervals, [*spec.calendars, *spec.cron_expressions, *action.args])
+    return asked == (wanted.workflow, wanted.task_queue, [(wanted.every, wanted.offset)], [])

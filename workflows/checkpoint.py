@@ -1,5 +1,7 @@
 """A checkpoint over the audit log, asked for."""
 
+from typing import Final
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -7,6 +9,9 @@ with workflow.unsafe.imports_passed_through():
     from plixo.messages.audit import CheckpointAsked, CheckpointWish
 
 from workflows import policies
+
+NIGHTLY: Final = CheckpointWish()
+"""A schedule starts it without an argument."""
 
 
 @workflow.defn
@@ -17,7 +22,7 @@ class CheckpointWorkflow:
     """
 
     @workflow.run
-    async def run(self, wish: CheckpointWish) -> CheckpointAsked:
+    async def run(self, wish: CheckpointWish = NIGHTLY) -> CheckpointAsked:
         """Write the wish down."""
         asked = await workflow.execute_activity_method(
             AuditActivities.ask_for_checkpoint,

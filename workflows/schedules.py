@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from plixo.messages.approvals import APPROVALS_QUEUE
-from plixo.messages.audit import CheckpointWish
 from workflows.checkpoint import CheckpointWorkflow
 
 CHECKPOINT: Final = "audit-checkpoint"
@@ -20,8 +19,7 @@ class Scheduled:
         schedule_id: Its name in Temporal; also what its workflows' ids begin with.
         every: How often, counted from 1970 in UTC, so that a day begins at midnight there.
         offset: How much later than that.
-        workflow: Its run method.
-        argument: What it is started with.
+        workflow: Its name. It is started without an argument, so that making a schedule needs no payload keys.
         task_queue: Where it runs.
         note: What it is for, for operators.
     """
@@ -29,8 +27,7 @@ class Scheduled:
     schedule_id: str
     every: timedelta
     offset: timedelta
-    workflow: Any
-    argument: Any
+    workflow: str
     task_queue: str
     note: str
 
@@ -46,8 +43,7 @@ def schedules(*, checkpoint_hours: int) -> tuple[Scheduled, ...]:
             schedule_id=CHECKPOINT,
             every=timedelta(hours=checkpoint_hours),
             offset=timedelta(minutes=10),
-            workflow=CheckpointWorkflow.run,
-            argument=CheckpointWish(),
+            workflow=CheckpointWorkflow.__name__,
             task_queue=APPROVALS_QUEUE,
             note="Asks the staff side for a signed checkpoint over the audit log.",
         ),

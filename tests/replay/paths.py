@@ -13,7 +13,7 @@ from demo.waiting import until
 from plixo.bootstrap import now
 from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
-from plixo.messages.audit import CheckpointAsked, CheckpointWish
+from plixo.messages.audit import CheckpointAsked
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
@@ -452,7 +452,7 @@ async def forged_start(play: Play) -> str:
 async def checkpoint_asked(play: Play) -> str:
     """As Temporal's schedule starts it."""
     asked = await play.house.workshop.temporal.execute_workflow(
-        CheckpointWorkflow.run, CheckpointWish(), id="audit-checkpoint", task_queue=APPROVALS_QUEUE
+        CheckpointWorkflow.__name__, id="audit-checkpoint", task_queue=APPROVALS_QUEUE, result_type=CheckpointAsked
     )
     assert asked == CheckpointAsked("audit-checkpoint", "asked")
     return "audit-checkpoint"

@@ -10,7 +10,6 @@ from temporalio.client import Client, ScheduleUpdate, ScheduleUpdateInput
 from temporalio.testing import WorkflowEnvironment
 
 from demo.places import binary
-from plixo.messages.audit import CheckpointWish
 from starters.schedules import reconcile
 from workflows.schedules import CHECKPOINT, Scheduled, schedules
 
@@ -50,7 +49,7 @@ async def test_what_is_missing_is_made_and_the_second_run_changes_nothing(client
         ("hourly", {"every": timedelta(hours=1)}),
         ("later", {"offset": timedelta(minutes=20)}),
         ("elsewhere", {"task_queue": "other"}),
-        ("otherwise", {"argument": CheckpointWish("mine")}),
+        ("otherwise", {"workflow": "Another"}),
     ],
 )
 async def test_what_differs_is_changed(client: Client, name: str, changed: dict[str, object]) -> None:
