@@ -117,7 +117,7 @@ async def test_a_foreign_host_is_turned_away(house: Any, sealed: bytes) -> None:
 async def test_what_is_no_payload_is_named(house: Any, sealed: bytes) -> None:
     assert sealed
     operator = await house.visitor("operator")
-    for body in (b"", b"{", b"\xff", b'{"payloads": 1}', b'{"payloads": [{"data": "%"}]}', b'{"x": []}'):
+    for body in (b"", b"{", b"\xff", b'{"payloads": 1}', b'{"payloads": [{"data": 1}]}', b'{"x": []}'):
         for path in ("/codec/decode", "/codec/encode"):
             answer = await operator.post(path, content=body, headers=OWN)
             assert answer.status_code == 422, (path, body)
