@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError
 
 from demo.places import Ports
 from demo.preparing import wait_for_temporal
@@ -24,6 +26,7 @@ from plixo.signing.keys import load_or_create_signing_key
 from plixo.store import archive, backup
 from plixo.store.archive import NotABackup
 from plixo.store.backup import CannotBackUp, CannotRestore, make, restore
+from starters.credits import Asked
 from starters.resuming import resume
 from tests.support.databases import database
 from tests.support.house import House, open_house
@@ -41,10 +44,12 @@ def two_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tu
 
 @asynccontextmanager
 async def elsewhere(house: House, settings: Settings) -> AsyncIterator[House]:
-    """The house on what was restored, with a Temporal that never heard of any of it."""
-    ports = Ports.free()
-    temporal = _temporal(settings.data.with_name("another-temporal"), ports)
-    settings.data.with_name("another-temporal").mkdir()
+    """The house on what was restored: on one machine Temporal, too; else one that never heard of any of it."""
+    ports, one_machine = Ports.free(), settings.database.startswith("sqlite")
+    kept = settings.data if one_machine else settings.data.with_name("another-temporal")
+    kept.mkdir(exist_ok=True)
+    assert (kept / "temporal.db").exists() is one_machine
+    temporal = _temporal(kept, ports)
     moved = settings.model_copy(update={"temporal_address": f"127.0.0.1:{ports.temporal}"})
     await temporal.start()
     try:
@@ -78,7 +83,10 @@ async def test_requests_that_waited_before_the_backup_are_decided_after_the_rest
         assert settings.signing_key.stat().st_mode & 0o777 == 0o600
         async with elsewhere(house, settings) as there:
             assert (await there.record(both)).approval.state is State.WAITING
+            runs = [await running(there, asked) for asked in (both, one)]
+            assert runs == [int(after.startswith("sqlite"))] * 2, "what Temporal was restored with"
             assert await resume(there.desk.ledger, there.workshop.temporal) == 2
+            assert [await running(there, asked) for asked in (both, one)] == [1, 1]
             async with working(there.workshop):
                 for asked in (both, one):
                     await there.until_waiting(asked)
@@ -88,6 +96,14 @@ async def test_requests_that_waited_before_the_backup_are_decided_after_the_rest
                     assert (await there.until_ended(asked)).approval.state is State.EXECUTED
             assert [len(await there.ledger(asked)) for asked in (done, both, one)] == [1, 1, 1]
             assert await resume(there.desk.ledger, there.workshop.temporal) == 0
+
+
+async def running(house: House, asked: Asked) -> int:
+    """Whether a request's workflow runs, as a number."""
+    try:
+        return int((await house.workflow(asked).describe()).status is WorkflowExecutionStatus.RUNNING)
+    except RPCError:
+        return 0
 
 
 # What is refused
