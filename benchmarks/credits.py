@@ -89,10 +89,13 @@ async def _rounds(house: House, rounds: int, size: int, at_once: int) -> Rounds:
 
 
 async def _ridden(house: House, side: Side, size: int, at_once: int) -> Ridden:
-    """One wave; the mails leave before the next begins, so that nobody else's wave bears them."""
+    """One wave; the mails leave before the next begins, so that nobody else's wave bears them.
+
+    A single decision is one that comes when everything else is done, as a person's does; among many there is no rest.
+    """
     meter = house.processor()
     before = meter.read()
-    wave = await ride(house.temporal, side, size, at_once)
+    wave = await ride(house.temporal, side, size, at_once, house.mails_left if at_once == 1 else None)
     mails = await house.mails_left()
     after = meter.read()
     return Ridden(wave, mails, {name: after[name] - before[name] for name in after})

@@ -15,6 +15,7 @@ LOOK_SECONDS: Final = 0.02
 """How often the driver looks whether all wait; the same for both sides."""
 
 PATIENCE_SECONDS: Final = 300.0
+Rest = Callable[[], Awaitable[object]]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -39,13 +40,24 @@ class Wave:
         return self.asking + self.deciding
 
 
-async def ride(temporal: Client, side: Side, size: int, at_once: int) -> Wave:
-    """One wave."""
+async def ride(temporal: Client, side: Side, size: int, at_once: int, rest: Rest | None = None) -> Wave:
+    """One wave.
+
+    Args:
+        temporal: To see what waits.
+        side: What is measured.
+        size: Requests in all.
+        at_once: How many of them at a time.
+        rest: Awaited, and not counted, between the last request and the first decision.
+    """
     began = time.monotonic()
     ids = await stand(temporal, side, size, at_once)
-    asked = time.monotonic()
+    asking = time.monotonic() - began
+    if rest:
+        await rest()
+    began = time.monotonic()
     decisions = await _each(ids, at_once, lambda one: _through(side, one))
-    return Wave(asked - began, time.monotonic() - asked, tuple(decisions))
+    return Wave(asking, time.monotonic() - began, tuple(decisions))
 
 
 async def stand(temporal: Client, side: Side, size: int, at_once: int) -> Sequence[str]:

@@ -14,6 +14,8 @@ from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from plixo.config import Settings
 from plixo.temporal.client import connect
+from plixo.temporal.converter import data_converter
+from plixo.temporal.intake import Intake
 from tests.replay import corpus
 from workers.sandbox import SANDBOX
 from workflows.credit import CreditApprovalWorkflow
@@ -32,7 +34,12 @@ class ReadsTheClock:
 
 @pytest.mark.parametrize("name", corpus.recorded())
 async def test_a_recorded_history_replays_in_it(name: str) -> None:
-    replayer = Replayer(workflows=[CreditApprovalWorkflow], workflow_runner=SANDBOX)
+    replayer = Replayer(
+        workflows=[CreditApprovalWorkflow],
+        workflow_runner=SANDBOX,
+        data_converter=data_converter(corpus.CODEC),
+        interceptors=[Intake()],
+    )
     await replayer.replay_workflow(corpus.history(name))
 
 
