@@ -447,12 +447,3 @@ def test_the_consoles_healthcheck_tells_well_from_unwell(status: int) -> None:
     assert (ran.returncode == 0) is (status == 200)
     assert len(asked) == 1
     assert asked[0] in HEALTH
-
-
-# --- what people read
-
-
-def test_every_variable_that_the_readme_names_is_a_setting() -> None:
-    table = (ROOT / "README.md").read_text().partition("| variable | what it is |")[2].partition("\n\n")[0]
-    named = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split(" | ")[0])}
-    assert {"DATABASE_URL", "PLIXO_PUBLIC_KEYS"} <= named <= SETTINGS
