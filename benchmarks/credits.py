@@ -10,7 +10,7 @@ from benchmarks.figures import Figure, middle, percentile
 from benchmarks.house import House
 from benchmarks.meters import MIB, StripeCalls, memory_bytes
 from benchmarks.sides import Side
-from benchmarks.waves import Wave, ride, stand
+from benchmarks.waves import Wave, at_rest, ride, stand
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,7 @@ async def _cost(house: House) -> list[Figure]:
 
 
 async def _costs(temporal: Client, side: Side) -> tuple[float, float, float]:
+    await at_rest(temporal, side, 0)
     workflow_id = (await stand(temporal, side, 1, 1))[0]
     await side.decide(workflow_id)
     await side.ended(workflow_id)

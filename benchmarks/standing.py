@@ -7,7 +7,7 @@ from benchmarks.figures import Figure
 from benchmarks.house import House
 from benchmarks.meters import MIB, memory_bytes
 from benchmarks.sides import Side
-from benchmarks.waves import ride, stand
+from benchmarks.waves import at_rest, ride, stand
 
 AT_ONCE: Final = 50
 CHUNK: Final = 500
@@ -21,6 +21,7 @@ async def measure_standing(house: House, size: int) -> list[Figure]:
         size: How many stay open.
     """
     await ride(house.temporal, house.credit, 20, 10)
+    await at_rest(house.temporal, house.credit, 0)
     before = memory_bytes(house.stack.worker.pid)
     began = time.monotonic()
     ids = await _stand(house, house.credit, size)
@@ -45,7 +46,7 @@ _FIRST: Final = "the first decision once a restarted worker says that it is read
 async def _stand(house: House, side: Side, size: int) -> list[str]:
     ids: list[str] = []
     while len(ids) < size:
-        ids += await stand(house.temporal, side, min(CHUNK, size - len(ids)), AT_ONCE)
+        ids += await stand(house.temporal, side, min(CHUNK, size - len(ids)), AT_ONCE, len(ids))
     return ids
 
 

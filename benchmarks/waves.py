@@ -50,6 +50,7 @@ async def ride(temporal: Client, side: Side, size: int, at_once: int, rest: Rest
         at_once: How many of them at a time.
         rest: Awaited, and not counted, between the last request and the first decision.
     """
+    await at_rest(temporal, side, 0)
     began = time.monotonic()
     ids = await stand(temporal, side, size, at_once)
     asking = time.monotonic() - began
@@ -60,13 +61,21 @@ async def ride(temporal: Client, side: Side, size: int, at_once: int, rest: Rest
     return Wave(asking, time.monotonic() - began, tuple(decisions))
 
 
-async def stand(temporal: Client, side: Side, size: int, at_once: int) -> Sequence[str]:
-    """Make requests and wait until all of them wait."""
-    before = await standing(temporal, side)
+async def at_rest(temporal: Client, side: Side, already: int) -> None:
+    """Wait until visibility, which lags, shows as many waiting requests as there are, and none that has ended."""
+
+    async def shown() -> bool:
+        return await standing(temporal, side) == already
+
+    await until(f"{already} requests to be shown", shown, every=LOOK_SECONDS)
+
+
+async def stand(temporal: Client, side: Side, size: int, at_once: int, already: int = 0) -> Sequence[str]:
+    """Make requests and wait until all of them wait, besides those that did already."""
     ids = await _each(range(size), at_once, lambda _number: side.ask())
 
     async def all_wait() -> bool:
-        return await standing(temporal, side) >= before + size
+        return await standing(temporal, side) >= already + size
 
     await until("all of them to wait", all_wait, every=LOOK_SECONDS)
     return ids
