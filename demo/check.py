@@ -121,7 +121,8 @@ def _counts(scene: Scene) -> dict[str, int]:
         "refusals in the audit log": sum("refused" in row["event"] for row in house.audit),
         "workflows": len(scene.histories),
         "workflows of nobody": len(strangers(scene)),
-        "mails": len(scene.mails or ()),
+        "mails": sum(not mail.aside for mail in scene.mails or ()),
+        "mails put aside": sum(mail.aside for mail in scene.mails or ()),
     }
 
 

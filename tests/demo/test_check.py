@@ -66,6 +66,7 @@ async def test_a_clean_house_gives_no_finding(house: Planted) -> None:
         "workflows": 8,
         "workflows of nobody": 1,
         "mails": 9,
+        "mails put aside": 0,
     }
 
 
@@ -807,6 +808,22 @@ class TestMails:
         box.add(next(iter(box.values())))
 
         assert {what for what, _ in await house.found()} == {"double_mail"}
+
+    async def test_a_mail_that_was_put_aside_as_arrived_before_is_none(self, house: Planted) -> None:
+        box = mailbox.Maildir(house.folder / "mailbox")
+        box.add_folder("Repeated").add(next(iter(box)))
+
+        assert await house.found() == set()
+        assert (await house.check()).counts["mails put aside"] == 1
+
+    @pytest.mark.parametrize("header", ["Message-ID", "X-Plixo-Key", "To"])
+    async def test_a_mail_that_was_put_aside_and_had_not_arrived_is_found(self, house: Planted, header: str) -> None:
+        box = mailbox.Maildir(house.folder / "mailbox")
+        message = next(one for one in box if house.ids["approved"] in str(one["X-Plixo-Key"]))
+        message.replace_header(header, f"{house.ids['approved']}/else@plixo.example")
+        box.add_folder("Repeated").add(message)
+
+        assert await house.found() == {("mail_swallowed", "approved")}
 
     async def test_a_mail_to_a_stranger_is_found(self, house: Planted) -> None:
         key = house.one("select key from outbox where key like ?", f"{house.ids['approved']}/asked%")
