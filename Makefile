@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
-.PHONY: demo up test check mutants pictures lock clean
+.PHONY: demo up test check faults mutants pictures lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/runtime: requirements.lock pyproject.toml
@@ -35,6 +35,9 @@ check: $(VENV)/dev  ## Lint, types, import rules, sizes
 
 mutants: $(VENV)/dev  ## Change the rules of plixo/domain in every small way; at most one change in ten may go unnoticed
 	@$(BIN)/python tests/checks/mutants.py
+
+faults: $(VENV)/dev  ## Play a seed's faults and check what became of every request (SEED=n, FAULTS=long, JSON=1)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(filter long,$(FAULTS)),--long) $(if $(JSON),--json)
 
 pictures: $(VENV)/dev  ## Remake docs/img from the demo (needs Chromium)
 	@$(BIN)/python -m demo.pictures
