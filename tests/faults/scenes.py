@@ -102,23 +102,23 @@ class Scenes:
         await self.field.stripe.lift(rule)
 
     async def _stalled(self) -> None:
-        """A worker stands still right before its call; when it goes on, another has done everything."""
+        """A worker stands still right before its call; when it goes on, another has done everything.
+
+        Whether it still makes its call is a race with Temporal's word that its try is over; both must do no harm.
+        """
         await self.field.new_worker(hurried=20.0, dies="before_the_call", by="SIGSTOP")
-        writes = await self._counted(WRITES)
         first = self.field.stack.worker
         self.crowd.send(_credit("stall-1", on_invoice=True))
         await until("the worker to stand still", lambda: _stands_still(first.pid))
         self.field.alter(hurried=20.0)
-        second = Part("second worker", first.command, first.log, first.environment, first.ready)
-        await self.field.stack.restart(second)
-        await self.crowd.comes_to("stall-1", "executed")
-        os.kill(first.pid, signal.SIGCONT)
-
-        async def both_called() -> bool:
-            return (await self.field.stripe.hits())[writes][0] == 2
-
-        await until("the stalled worker to make its call all the same", both_called)
-        await second.stop()
+        second = Part("worker", first.command, first.log, first.environment, first.ready)
+        self.field.stack.worker = second
+        try:
+            await self.field.stack.restart(second)
+            await self.crowd.comes_to("stall-1", "executed")
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+            await first.stop()
 
     async def _a_day_later(self) -> None:
         """One that Stripe did and one that it never saw; its keys are forgotten when they are tried again."""
