@@ -45,6 +45,19 @@ class Eyes:
         """Whether a request of that id is kept; the id is one of ours."""
         return bool(await self.rows(f"select 1 from approvals where request_id = '{request_id}'"))
 
+    async def can_write(self) -> bool:
+        """Whether nobody holds SQLite's one lock; a process that stands still with it would stop everybody."""
+        return not self._sqlite or await asyncio.to_thread(self._lock)
+
+    def _lock(self) -> bool:
+        with closing(sqlite3.connect(self._where, isolation_level=None, timeout=0.5)) as connection:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("rollback")
+            return True
+
     def _read(self, query: str) -> Rows:
         if self._sqlite:
             with closing(sqlite3.connect(f"file:{self._where}?mode=ro", uri=True, timeout=10)) as connection:

@@ -6,11 +6,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from demo.parts import Part
 from tests.faults.crowd import Crowd
-from tests.faults.field import Field, until
+from tests.faults.field import Field, NeverCame, until
 from tests.faults.plan import WRITES, Errand
 
 NOTES: Final = {"method": "POST", "path": "/v1/credit_notes"}
@@ -106,19 +107,30 @@ class Scenes:
 
         Whether it still makes its call is a race with Temporal's word that its try is over; both must do no harm.
         """
-        await self.field.new_worker(hurried=20.0, dies="before_the_call", by="SIGSTOP")
+        request_id = await self._stall()
         first = self.field.stack.worker
-        self.crowd.send(_credit("stall-1", on_invoice=True))
-        await until("the worker to stand still", lambda: _stands_still(first.pid))
         self.field.alter(hurried=20.0)
         second = Part("worker", first.command, first.log, first.environment, first.ready)
         self.field.stack.worker = second
         try:
             await self.field.stack.restart(second)
-            await self.crowd.comes_to("stall-1", "executed")
+            await self.crowd.comes_to(request_id, "executed")
         finally:
             os.kill(first.pid, signal.SIGCONT)
             await first.stop()
+
+    async def _stall(self) -> str:
+        """Have the worker stand still right before a call, in a moment in which it holds no lock; for which request."""
+        for turn in range(1, 10):
+            await self.field.new_worker(hurried=20.0, dies="before_the_call", by="SIGSTOP")
+            worker, request_id = self.field.stack.worker, f"stall-{turn}"
+            self.crowd.send(_credit(request_id, on_invoice=True))
+            await until("the worker to stand still", partial(_stands_still, worker.pid))
+            if await self.field.eyes.can_write():
+                return request_id
+            os.kill(worker.pid, signal.SIGCONT)
+            await self.crowd.comes_to(request_id, "executed")
+        raise NeverCame("every time it held the lock")
 
     async def _a_day_later(self) -> None:
         """One that Stripe did and one that it never saw; its keys are forgotten when they are tried again."""

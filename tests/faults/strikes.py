@@ -3,14 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from demo.parts import Part
 from demo.preparing import wait_for_temporal
 from tests.faults.crowd import Crowd
-from tests.faults.field import Field, NeverCame, until
+from tests.faults.field import LOOK_SECONDS, Field, NeverCame, until
 from tests.faults.plan import WRITES, Errand, Strike
 
 PATIENCE_SECONDS: Final = 60.0
@@ -91,7 +92,7 @@ class Strikes:
         """The decision is signed, kept and on its way when the worker is asked to stop."""
         worker = self.field.stack.worker
         hold, _ = await self._waiting(f"term-{number}")
-        with stopped(worker):
+        async with self._standing_still(worker):
             hold.set()
             await until("a decision on its way", self.field.eyes.submitted, patience=PATIENCE_SECONDS)
             os.kill(worker.pid, signal.SIGTERM)
@@ -117,7 +118,7 @@ class Strikes:
     async def _console_killed_after_it_kept_a_request(self, _strike: Strike, number: int) -> None:
         """Kept and signed, and Temporal not told: it stands still meanwhile."""
         request_id = f"web-{number}"
-        with stopped(self.field.stack.temporal):
+        async with self._standing_still(self.field.stack.temporal):
             self.crowd.send(_automatic(request_id))
             await until("it to be kept", lambda: self.field.eyes.kept(request_id), patience=PATIENCE_SECONDS)
             await self.field.stack.web.kill()
@@ -129,7 +130,7 @@ class Strikes:
         async def kept() -> bool:
             return approval_id in await self.field.eyes.submitted()
 
-        with stopped(self.field.stack.worker):
+        async with self._standing_still(self.field.stack.worker):
             hold.set()
             await until("the decision to be kept", kept, patience=PATIENCE_SECONDS)
             await self.field.stack.web.kill()
@@ -154,6 +155,19 @@ class Strikes:
         await asyncio.sleep(2 * strike.after)
         await self.postgres.start()
 
+    @asynccontextmanager
+    async def _standing_still(self, part: Part) -> AsyncIterator[None]:
+        """A part that stands still for as long as the block lasts, and is not gone; it holds no lock meanwhile."""
+        os.kill(part.pid, signal.SIGSTOP)
+        try:
+            while not await self.field.eyes.can_write():
+                os.kill(part.pid, signal.SIGCONT)
+                await asyncio.sleep(LOOK_SECONDS)
+                os.kill(part.pid, signal.SIGSTOP)
+            yield
+        finally:
+            os.kill(part.pid, signal.SIGCONT)
+
     async def _waiting(self, request_id: str) -> tuple[asyncio.Event, str]:
         """A request that waits for somebody, and what has them decide."""
         hold = asyncio.Event()
@@ -169,19 +183,6 @@ class Strikes:
     async def _console_back(self) -> None:
         self.field.tally.kills["console"] += 1
         await self.field.stack.restart(self.field.stack.web)
-
-
-class stopped:  # noqa: N801 - reads as what it is
-    """A part that stands still for as long as the block lasts, and is not gone."""
-
-    def __init__(self, part: Part) -> None:
-        self._pid = part.pid
-
-    def __enter__(self) -> None:
-        os.kill(self._pid, signal.SIGSTOP)
-
-    def __exit__(self, *_: object) -> None:
-        os.kill(self._pid, signal.SIGCONT)
 
 
 def _automatic(request_id: str) -> Errand:
