@@ -45,6 +45,10 @@ class Eyes:
         """Whether a request of that id is kept; the id is one of ours."""
         return bool(await self.rows(f"select 1 from approvals where request_id = '{request_id}'"))
 
+    async def mails_left(self) -> bool:
+        """Whether every mail has left."""
+        return not await self.rows("select 1 from outbox where sent_at is null limit 1")
+
     async def can_write(self) -> bool:
         """Whether nobody holds SQLite's one lock; a process that stands still with it would stop everybody."""
         return not self._sqlite or await asyncio.to_thread(self._lock)

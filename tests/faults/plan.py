@@ -109,6 +109,7 @@ NORMAL: Final = Size(
         "killed_before_the_call": 2,
         "killed_after_stripe_did_it": 2,
         "killed_after_the_answer": 2,
+        "killed_after_a_mail": 1,
         "stopped_in_mid_decision": 2,
         "console_killed_before_it_kept_a_request": 1,
         "console_killed_after_it_kept_a_request": 1,

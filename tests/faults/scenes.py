@@ -133,7 +133,10 @@ class Scenes:
         raise NeverCame("every time it held the lock")
 
     async def _a_day_later(self) -> None:
-        """One that Stripe did and one that it never saw; its keys are forgotten when they are tried again."""
+        """One that Stripe did and one that it never saw; its keys are forgotten when they are tried again.
+
+        A day later every lease has ended as well: a mail that a killed relay may have sent is sent again.
+        """
         await self.field.new_worker(hurried=60.0, dies="before_the_call", nth=2)
         looks = await self._counted(LOOK_UPS)
         rule = await self.field.stripe.plant({"kind": "done_late", **WRITES, "seconds": 30.0, "nth": 1})
@@ -151,6 +154,7 @@ class Scenes:
         self.field.alter(hurried=20.0, hours_ahead=25)
         await self.field.stack.restart(self.field.stack.worker)
         await self.crowd.all_done()
+        await until("every mail to leave", self.field.eyes.mails_left)
         self._expect("both were looked up first", holds=(await self.field.stripe.hits())[looks][0] == 2)
 
     async def _held(self, request_id: str, ends: str, customer: int = 2) -> tuple[asyncio.Event, str]:

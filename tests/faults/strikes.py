@@ -22,6 +22,7 @@ NAMES: Final = {
     "killed_before_the_call": "worker killed before the call",
     "killed_after_stripe_did_it": "worker killed after Stripe did it",
     "killed_after_the_answer": "worker killed after the answer",
+    "killed_after_a_mail": "worker killed after a mail, before its mark",
     "stopped_in_mid_decision": "worker stopped (SIGTERM) in mid-decision",
     "console_killed_before_it_kept_a_request": "console killed in mid-post, nothing kept",
     "console_killed_after_it_kept_a_request": "console killed in mid-post, request kept",
@@ -29,7 +30,11 @@ NAMES: Final = {
     "temporal_killed": "Temporal server killed and back",
     "postgres_stopped": "PostgreSQL stopped hard and back",
 }
-TRAPS: Final = {"killed_before_the_call": "before_the_call", "killed_after_the_answer": "after_the_answer"}
+TRAPS: Final = {
+    "killed_before_the_call": "before_the_call",
+    "killed_after_the_answer": "after_the_answer",
+    "killed_after_a_mail": "after_the_mail",
+}
 
 
 @dataclass
@@ -72,7 +77,7 @@ class Strikes:
         try:
             await asyncio.wait_for(self.field.stack.worker.wait(), PATIENCE_SECONDS)
         except TimeoutError as error:
-            raise NeverCame(f"no call number {strike.nth}") from error
+            raise NeverCame(f"it never came by for the time number {strike.nth}") from error
         await self.field.worker_died()
 
     async def _killed_after_stripe_did_it(self, _strike: Strike, _number: int) -> None:

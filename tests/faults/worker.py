@@ -23,13 +23,21 @@ import activities.stripe_calls
 import plixo.bootstrap
 import workflows.policies
 from plixo.config import Settings
+from plixo.mail.post_office import PostOffice
+from plixo.ports import Letter
 from plixo.stripe.gateway import StripeGateway
 
 
 def dies(place: str, nth: int, by: str) -> None:
-    """Send ourselves a signal `before_the_call` that is the nth write to Stripe, or `after_the_answer` that is it."""
+    """Send ourselves a signal at the nth time that we come to a place.
+
+    Args:
+        place: `before_the_call` that writes to Stripe, `after_the_answer` to it, or `after_the_mail` that was taken.
+        nth: The first is 1.
+        by: The signal's name.
+    """
     passed = 0
-    apply = StripeGateway.apply
+    apply, send = StripeGateway.apply, PostOffice.send
 
     def passes(here: str) -> None:
         nonlocal passed
@@ -43,7 +51,12 @@ def dies(place: str, nth: int, by: str) -> None:
         passes("after_the_answer")
         return made
 
+    async def mortal_relay(office: PostOffice, letter: Letter) -> None:
+        await send(office, letter)
+        passes("after_the_mail")
+
     StripeGateway.apply = mortal  # type: ignore[method-assign]
+    PostOffice.send = mortal_relay  # type: ignore[method-assign]
 
 
 def ahead(hours: float) -> None:
