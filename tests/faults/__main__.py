@@ -75,6 +75,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "findings": problems(outcome),
         "notes": tally.notes,
         "faults": dict(tally.played),
+        "calls that could have been struck": dict(tally.seen),
         "kills": {
             **tally.kills,
             "worker, between intended and done": tally.between,
@@ -106,7 +107,8 @@ def _show(outcome: Outcome, console: Console) -> None:
     tally = outcome.tally
     table = Table("Fault", "played", title=f"Seed {outcome.plan.seed}", title_justify="left")
     for name, times in sorted(tally.played.items()):
-        table.add_row(name, str(times))
+        calls = f" of {tally.seen[name]} calls" if name in tally.seen else ""
+        table.add_row(name, f"{times}{calls}")
     console.print(table)
     kills = ", ".join(f"{times} of the {name}" for name, times in tally.kills.items())
     console.print(

@@ -36,6 +36,7 @@ class Tally:
 
     Attributes:
         played: How often, by the fault's name.
+        seen: How many calls each of Stripe's faults could have struck.
         kills: Kills by what was killed.
         between: Kills of the worker with an effect between intended and done.
         after_stripe: Those of them in which Stripe had done it already.
@@ -44,6 +45,7 @@ class Tally:
     """
 
     played: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     between: int = 0
     after_stripe: int = 0

@@ -48,12 +48,10 @@ class Gust:
     Attributes:
         name: In words, for the table.
         rule: As the stand-in takes it.
-        lasts: Whether it stays until it is spent; otherwise it goes with its batch.
     """
 
     name: str
     rule: Mapping[str, Any]
-    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +71,19 @@ class Strike:
 
 @dataclass(frozen=True)
 class Batch:
-    """Requests that are asked for at once, in some weather, and what strikes while they are under way."""
+    """Requests that are asked for at once, and what strikes while they are under way.
+
+    Attributes:
+        errands: The requests.
+        weather: Faults of Stripe's that come with them, and stay until they are spent.
+        strike: What is killed or stopped.
+        lossy: How Stripe's answers are lost meanwhile; it stays while the following batches have the same.
+    """
 
     errands: Sequence[Errand]
     weather: Sequence[Gust]
     strike: Strike
+    lossy: Gust | None = None
 
 
 @dataclass(frozen=True)
@@ -154,14 +160,20 @@ def make_plan(seed: int, size: Size) -> Plan:
     """Draw requests, weather and strikes."""
     chance = random.Random(seed)
     weather = _weather(chance) if size.every_weather else [_LOST]
-    batches = _batches(chance, "f", size.requests, size.strikes, weather)
-    postgres = _batches(chance, "p", size.postgres, size.postgres_strikes, [_lossy(chance, 10)])
+    lossy = [_lossy(chance, percent) for percent in (1, 10, 50)] if size.every_weather else []
+    batches = _batches(chance, "f", (size.requests, size.strikes), weather, lossy)
+    postgres = _batches(chance, "p", (size.postgres, size.postgres_strikes), (), [_lossy(chance, 10)])
     return Plan(seed, batches, size.scenes, postgres)
 
 
 def _batches(
-    chance: random.Random, prefix: str, requests: int, strikes: Mapping[str, int], weather: Sequence[Gust]
+    chance: random.Random,
+    prefix: str,
+    much: tuple[int, Mapping[str, int]],
+    weather: Sequence[Gust],
+    lossy: Sequence[Gust],
 ) -> list[Batch]:
+    requests, strikes = much
     kinds = [kind for kind, times in strikes.items() for _ in range(times)]
     chance.shuffle(kinds)
     errands = _errands(chance, prefix, requests)
@@ -171,7 +183,7 @@ def _batches(
         some = errands[number * share : (number + 1) * share]
         here = [gust for place, gust in enumerate(weather) if place % len(kinds) == number]
         strike = Strike(kind, round(chance.uniform(0.3, 2.0), 2), chance.randint(1, max(share // 4, 1)))
-        found.append(Batch(some, here, strike))
+        found.append(Batch(some, here, strike, lossy[number * len(lossy) // len(kinds)] if lossy else None))
     return found
 
 
@@ -194,22 +206,22 @@ def _struck(kind: str, **rule: Any) -> dict[str, Any]:
     return {"kind": kind, **WRITES, **rule}
 
 
-_LOST: Final = Gust("done, then reset", _struck("reset_after", nth=2, times=3), lasts=True)
+_LOST: Final = Gust("done, then reset", _struck("reset_after", nth=2, times=3))
 
 
 def _lossy(chance: random.Random, percent: int) -> Gust:
-    rule = _struck("reset_after", probability=percent / 100, seed=chance.randrange(10**6))
+    """At most 60 answers: a request that lost nine in a row would wait for five minutes, as it should."""
+    rule = _struck("reset_after", probability=percent / 100, times=60, seed=chance.randrange(10**6))
     return Gust(f"done, then reset: {percent} %", rule)
 
 
 def _weather(chance: random.Random) -> list[Gust]:
-    """One gust or two a batch, in another order for each seed; those that count their hits come to all of them."""
+    """Each comes with one of the batches, in another order for each seed."""
 
     def storm(name: str, kind: str, times: int, **rule: Any) -> Gust:
-        return Gust(name, _struck(kind, nth=chance.randint(1, 3), times=times, **rule), lasts=True)
+        return Gust(name, _struck(kind, nth=chance.randint(1, 3), times=times, **rule))
 
     found = [
-        *(_lossy(chance, percent) for percent in (1, 10, 10, 50, 50)),
         storm("storm of 429 with Retry-After", "429", 12, retry_after=1),
         storm("storm of 429 without it", "429", 12),
         storm("lock_timeout", "lock_timeout", 4),
@@ -222,7 +234,7 @@ def _weather(chance: random.Random) -> list[Gust]:
         storm("reset before it is done", "reset_before", 3),
         storm("answer late, done at once", "done_late", 4, seconds=1.5),
         storm("answer late, key in flight", "slow", 4, seconds=1.5),
-        Gust("reads: 429, 503", {"kind": "503", **READS, "nth": 2, "times": 5}, lasts=True),
+        Gust("reads: 429, 503", {"kind": "503", **READS, "nth": 2, "times": 5}),
     ]
     chance.shuffle(found)
     return found

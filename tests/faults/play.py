@@ -154,7 +154,8 @@ class Storm:
     here: Field
     crowd: Crowd
     strikes: Strikes
-    _lasting: list[tuple[Gust, int]] = field(default_factory=list)
+    _weather: list[tuple[Gust, int]] = field(default_factory=list)
+    _lossy: tuple[Gust, int] | None = None
 
     async def blow(self, batches: Sequence[Batch], tell: Tell) -> None:
         """All of them, one after the other; the requests of one are still under way in the next."""
@@ -164,19 +165,19 @@ class Storm:
         await self._worker_again(trapped=False)
         tell("every request to its end")
         await self.crowd.all_done()
-        await self._count(self._lasting)
+        await self._lose(None)
+        for gust, rule in self._weather:
+            if not await self._lifted(gust, rule):
+                self.here.tally.findings.append(f"{gust.name}: nothing came that it could strike.")
 
     async def _batch(self, batch: Batch, number: int) -> None:
-        passing = []
-        for gust in batch.weather:
-            planted = (gust, await self.here.stripe.plant(gust.rule))
-            (self._lasting if gust.lasts else passing).append(planted)
+        await self._lose(batch.lossy)
+        self._weather += [(gust, await self.here.stripe.plant(gust.rule)) for gust in batch.weather]
         for errand in batch.errands:
             self.crowd.send(errand)
         self.strikes.arm(batch.strike)
         await self._worker_again(trapped=batch.strike.kind in TRAPS)
         await self.strikes.strike(batch.strike, number)
-        await self._count(passing)
 
     async def _worker_again(self, *, trapped: bool) -> None:
         """A worker runs, and carries the trap that is to be sprung; without one the running one will do."""
@@ -188,11 +189,18 @@ class Storm:
                 self.here.alter()
             await self.here.stack.restart(worker)
 
-    async def _count(self, planted: Sequence[tuple[Gust, int]]) -> None:
-        """Take faults away, and count what they struck; one that was sure to strike and did not was not played."""
-        hits = await self.here.stripe.hits()
-        for gust, rule in planted:
-            await self.here.stripe.lift(rule)
-            self.here.tally.played[gust.name] += hits[rule][1]
-            if gust.lasts and not hits[rule][1]:
-                self.here.tally.findings.append(f"{gust.name}: nothing came that it could strike.")
+    async def _lose(self, lossy: Gust | None) -> None:
+        """Have so many answers lost from now on."""
+        if self._lossy and self._lossy[0] is not lossy:
+            await self._lifted(*self._lossy)
+            self._lossy = None
+        if lossy and self._lossy is None:
+            self._lossy = (lossy, await self.here.stripe.plant(lossy.rule))
+
+    async def _lifted(self, gust: Gust, rule: int) -> int:
+        """Take a fault away; how many calls it struck."""
+        calls, hits = (await self.here.stripe.hits())[rule]
+        await self.here.stripe.lift(rule)
+        self.here.tally.played[gust.name] += hits
+        self.here.tally.seen[gust.name] += calls
+        return hits

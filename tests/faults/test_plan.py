@@ -22,7 +22,8 @@ def test_every_seed_plays_every_fault(size: Size, requests: int) -> None:
         assert sum(times for kind, times in struck.items() if kind.startswith("killed_")) >= 22
         assert set(plan.scenes) == set(SCENES)
         assert sum(len(batch.errands) for batch in plan.batches) == requests
-        kinds = {gust.rule["kind"] for batch in plan.batches for gust in batch.weather}
+        gusts = [gust for batch in plan.batches for gust in (*batch.weather, batch.lossy)]
+        kinds = {gust.rule["kind"] for gust in gusts if gust}
         assert kinds >= {"reset_after", "429", "lock_timeout", "409", "502_html", "cut_body", "done_late", "slow"}
 
 
