@@ -117,6 +117,7 @@ async def deliver(desk: Desk, record: Record, decision_id: str, verdict: Verdict
             raise
         log.warning("decision %s is kept: its workflow is not to be found", decision_id)
         return await _from_the_rows(desk, approval_id, decision_id)
+    await _told(desk.ledger, decision_id, desk.clock)
     return Answer(decision_id, recorded.answer, recorded.why, await _reread(desk, approval_id))
 
 
@@ -141,7 +142,14 @@ async def send(ledger: SqlLedger, temporal: Client, decision: Decision, clock: C
         if failure.status is not RPCStatusCode.NOT_FOUND:
             raise
         await _settle_if_ended(ledger, decision, clock)
+    await _told(ledger, decision.decision_id, clock)
     return True
+
+
+async def _told(ledger: SqlLedger, decision_id: str, clock: Clock) -> None:
+    """From here on nobody has to tell Temporal again, whatever dies."""
+    async with ledger.begin() as tx:
+        await decisions.told(tx.session, decision_id, clock())
 
 
 async def _update(temporal: Client, approval_id: str, decision_id: str, verdict: Verdict) -> Recorded:

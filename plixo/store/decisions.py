@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import Decision, Verdict
@@ -32,6 +32,7 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
             why="",
             submitted_at=now,
             settled_at=None,
+            told_at=None,
         ),
     )
     await session.flush()
@@ -73,11 +74,23 @@ async def settle(session: AsyncSession, decision_id: str, status: str, why: str,
     await session.flush()
 
 
+async def told(session: AsyncSession, decision_id: str, now: datetime) -> None:
+    """Temporal surely has it: the workflow answered, or a signal was taken."""
+    row = await session.get_one(DecisionRow, decision_id)
+    row.told_at = row.told_at or now
+    await session.flush()
+
+
 async def untaken(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[StoredDecision]:
-    """Decisions that were signed before the moment and not taken up yet, oldest first."""
+    """Decisions that were signed before the moment and not taken up yet, oldest first.
+
+    Those that were recorded are among them for as long as Temporal may not know: a server that dies between the record
+    and its own note of it has forgotten the update, and the workflow would wait on.
+    """
+    lost = and_(DecisionRow.status == "recorded", DecisionRow.told_at.is_(None))
     query = (
         select(DecisionRow)
-        .where(DecisionRow.status == "submitted", DecisionRow.submitted_at < before)
+        .where(or_(DecisionRow.status == "submitted", lost), DecisionRow.submitted_at < before)
         .order_by(DecisionRow.submitted_at)
         .limit(limit)
     )

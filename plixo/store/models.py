@@ -188,6 +188,7 @@ class DecisionRow(Base):
         CheckConstraint("amount_minor > 0", name="decisions_amount"),
         Index("decisions_approval", "approval_id", "position"),
         Index("decisions_status_at", "status", "submitted_at"),
+        Index("decisions_told_at", "told_at", "submitted_at"),
     )
 
     decision_id: Mapped[str] = mapped_column(primary_key=True)
@@ -206,6 +207,7 @@ class DecisionRow(Base):
     why: Mapped[str]
     submitted_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
 
 
 class EffectRow(Base):

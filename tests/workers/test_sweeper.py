@@ -7,6 +7,7 @@ from temporalio.service import RPCStatusCode
 
 from demo.preparing import wait_for_temporal
 from plixo.domain.approval import State, Verdict
+from plixo.messages.approvals import Decide
 from starters.decisions import Saying, _sign
 from tests.support.desk import Office, away, later
 from tests.support.house import House
@@ -91,3 +92,29 @@ async def test_a_request_stored_and_a_decision_stored_while_nobody_was_there_rea
         await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead)
         assert (await house.until_ended(asked)).approval.state is State.EXECUTED
     assert len(await house.ledger(asked)) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "verdict", "ends"),
+    [
+        ("controller", "approve", State.EXECUTED),
+        ("controller", "reject", State.REJECTED),
+        ("billing_admin", "withdraw", State.WITHDRAWN),
+    ],
+)
+async def test_a_decision_that_was_recorded_and_that_temporal_forgot_is_told_again(
+    house: House, role: str, verdict: str, ends: State
+) -> None:
+    """The server died between the record and its own note of it, and the update with it."""
+    asked = await house.ask()
+    approval_id = (await house.until_waiting(asked)).approval.approval_id
+    saying = Saying(house.people[role], Verdict(verdict), "because", house.desk.clock())
+    async with house.desk.ledger.begin() as tx:
+        record = await tx.approval(approval_id)
+        assert record is not None
+        decision_id = await _sign(house.desk, tx, record, saying)
+    await house.workshop.approvals.record(Decide(approval_id, decision_id))
+    ahead = house.desk.clock() + timedelta(minutes=1)
+    assert await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead) == 1
+    assert (await house.until_ended(asked)).approval.state is ends
+    assert await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead) == 0
