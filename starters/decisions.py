@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, Approval, Decision, Verdict
@@ -142,6 +147,30 @@ async def send(ledger: SqlLedger, temporal: Client, decision: Decision, clock: C
         if failure.status is not RPCStatusCode.NOT_FOUND:
             raise
         await _settle_if_ended(ledger, decision, clock)
+    return True
+
+
+async def confirm(ledger: SqlLedger, temporal: Client, decision: Decision, clock: Clock) -> bool:
+    """Make sure that the workflow knows of a decision that was recorded, and tell it if not.
+
+    Asking costs an action, so it is asked only where the console was given no answer. That a signal was taken proves
+    nothing: its recording may have failed where an earlier one, forgotten since, had not.
+
+    Returns:
+        Whether the workflow could be asked.
+    """
+    handle = temporal.get_workflow_handle(credit_workflow_id(decision.approval_id))
+    try:
+        async with reaching(SIGNAL_SECONDS):
+            known = (await handle.query(CreditApprovalWorkflow.decided)).recorded
+    except (TemporalAway, WorkflowQueryFailedError):
+        return False
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        known = ()
+    if not any(one.decision_id == decision.decision_id for one in known):
+        return await send(ledger, temporal, decision, clock)
     await _told(ledger, decision.decision_id, clock)
     return True
 
@@ -184,9 +213,12 @@ _ANSWERS: Final = {"submitted": "kept", "recorded": "accepted", "conflict": "con
 
 
 async def _settle_if_ended(ledger: SqlLedger, decision: Decision, clock: Clock) -> None:
+    """There is no workflow that could be told: what was recorded needs no telling, what was not has come too late."""
     async with ledger.begin() as tx:
         record = await tx.approval(decision.approval_id)
         stored = await tx.decision(decision.decision_id)
+        if stored and stored.status == "recorded":
+            await decisions.told(tx.session, decision.decision_id, clock())
         if record and stored and stored.status == "submitted" and record.approval.state in ENDED:
             why = f"The request is {record.approval.state.label.lower()} already."
             await tx.settle_decision(decision.decision_id, "conflict", why, clock())

@@ -1,6 +1,7 @@
 """The sweeper: sends again what Temporal has not taken, so that no request and no decision is lost.
 
-Requests and decisions are stored before Temporal is told. Whatever died in between, here they are found and sent again.
+Requests and decisions are stored before Temporal is told. Whatever died in between, here they are found and sent again;
+so are decisions that were recorded while Temporal, dying, forgot that they were.
 """
 
 import logging
@@ -14,7 +15,7 @@ from temporalio.client import Client
 from plixo.ports import Clock
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger
-from starters.decisions import send
+from starters.decisions import confirm, send
 from starters.workflows import ensure_started
 
 GRACE: Final = timedelta(seconds=10)
@@ -38,9 +39,11 @@ async def sweep_once(ledger: SqlLedger, temporal: Client, clock: Clock) -> int:
         requests = await approvals.unstarted(session, before)
         records = [await approvals.load(session, found, lock=False) for found in requests]
         waiting = await decisions.untaken(session, before)
+        unconfirmed = await decisions.unconfirmed(session, before)
     sends: list[Callable[[], Awaitable[bool]]] = []
     sends += [partial(ensure_started, temporal, record) for record in records if record]
     sends += [partial(send, ledger, temporal, stored.decision, clock) for stored in waiting]
+    sends += [partial(confirm, ledger, temporal, stored.decision, clock) for stored in unconfirmed]
     for number, one in enumerate(sends):
         if not await _alone(one):
             return number

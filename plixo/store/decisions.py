@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import Decision, Verdict
@@ -75,22 +75,32 @@ async def settle(session: AsyncSession, decision_id: str, status: str, why: str,
 
 
 async def told(session: AsyncSession, decision_id: str, now: datetime) -> None:
-    """Temporal surely has it: the workflow answered, or a signal was taken."""
+    """Its workflow surely knows of it, whatever dies: it said so."""
     row = await session.get_one(DecisionRow, decision_id)
     row.told_at = row.told_at or now
     await session.flush()
 
 
 async def untaken(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[StoredDecision]:
-    """Decisions that were signed before the moment and not taken up yet, oldest first.
-
-    Those that were recorded are among them for as long as Temporal may not know: a server that dies between the record
-    and its own note of it has forgotten the update, and the workflow would wait on.
-    """
-    lost = and_(DecisionRow.status == "recorded", DecisionRow.told_at.is_(None))
+    """Decisions that were signed before the moment and not taken up yet, oldest first."""
     query = (
         select(DecisionRow)
-        .where(or_(DecisionRow.status == "submitted", lost), DecisionRow.submitted_at < before)
+        .where(DecisionRow.status == "submitted", DecisionRow.submitted_at < before)
+        .order_by(DecisionRow.submitted_at)
+        .limit(limit)
+    )
+    return [_stored(row) for row in (await session.execute(query)).scalars()]
+
+
+async def unconfirmed(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[StoredDecision]:
+    """Decisions that were recorded, and of which their workflow may not know, oldest first.
+
+    Temporal notes what was recorded after it was: a server or a worker that dies in between has forgotten it, and the
+    workflow would wait on.
+    """
+    query = (
+        select(DecisionRow)
+        .where(DecisionRow.told_at.is_(None), DecisionRow.status == "recorded", DecisionRow.submitted_at < before)
         .order_by(DecisionRow.submitted_at)
         .limit(limit)
     )

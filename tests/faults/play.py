@@ -121,7 +121,7 @@ async def _act(act: Act, here: Field, outcome: Outcome, tell: Tell) -> None:
     tell(f"{act.name}: the independent check")
     report = await check.check(_sources(here.stack), patience_seconds=MOMENTS)
     outcome.reports[act.name] = report
-    await _hold_to_the_plan(here, report)
+    await _hold_to_the_plan(act, here, report)
 
 
 async def _scenes(stage: Scenes, scenes: Sequence[str], tell: Tell) -> None:
@@ -134,7 +134,7 @@ async def _scenes(stage: Scenes, scenes: Sequence[str], tell: Tell) -> None:
             await stage.field.new_worker()
 
 
-async def _hold_to_the_plan(here: Field, report: check.Report) -> None:
+async def _hold_to_the_plan(act: Act, here: Field, report: check.Report) -> None:
     """Faults may cost time, never change how a request ends; and no relay sends a mail more often than it died."""
     ends = {row["id"]: row["status"] for row in report.approvals}
     for approval_id, wanted in here.wanted.items():
@@ -143,7 +143,8 @@ async def _hold_to_the_plan(here: Field, report: check.Report) -> None:
     aside, deaths = report.counts.get("mails put aside", 0), here.tally.kills["worker"]
     if aside > deaths:
         here.tally.findings.append(f"{aside} mails were sent again, for {deaths} kills of a relay.")
-    if aside == 0 and here.tally.played[NAMES["killed_after_a_mail"]] and await here.eyes.mails_left():
+    after_a_mail = any(batch.strike.kind == "killed_after_a_mail" for batch in act.batches)
+    if after_a_mail and not aside and await here.eyes.mails_left():
         here.tally.findings.append("A relay was killed after a mail, and no mail was sent again.")
 
 

@@ -1,4 +1,4 @@
-"""When Temporal was surely told of a decision.
+"""Since when a decision's workflow surely knows of it.
 
 Revision: 0008
 """
