@@ -676,6 +676,26 @@ class TestHistories:
 
         assert await house.found() == set()
 
+    async def test_the_words_of_a_failure_that_the_server_dropped_are_no_finding(self, house: Planted) -> None:
+        kept = {"message": "Encoded failure", "applicationFailureInfo": {"type": "OperationalError"}}
+        failure = {"message": "Failure exceeds size limit.", "cause": kept, "serverFailureInfo": {}}
+        house.history(house.ids["waiting"]).add("ACTIVITY_TASK_STARTED", lastFailure=failure)
+        assert await house.found() == set()
+
+        kept["stackTrace"] = "File press.py"
+        assert await house.found() == {("payload_in_plain", "waiting")}
+
+    async def test_a_decision_that_only_a_later_answer_names_is_in_the_history(self, house: Planted) -> None:
+        """The server died before it had noted the first; the second one's answer says that both stand."""
+        events = house.history(house.ids["both"]).events
+        for kind in ("MARKER_RECORDED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"):
+            events.remove(next(event for event in events if event["eventType"] == f"EVENT_TYPE_{kind}"))
+        assert await house.found() == set()
+
+        for kind in ("MARKER_RECORDED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"):
+            events.remove(next(event for event in events if event["eventType"] == f"EVENT_TYPE_{kind}"))
+        assert await house.found() == {("decision_only_in_database", "both")}
+
     @pytest.mark.parametrize("how", ["altered", "unknown key", "too short", "another key's id"])
     async def test_something_that_cannot_be_decrypted_is_found(self, house: Planted, how: str) -> None:
         payload = house.traces.histories[f"credit/{house.ids['waiting']}"][0][0][
