@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
-.PHONY: demo up test check mutants bench pictures lock sbom clean
+.PHONY: demo up test check faults mutants bench pictures lock sbom clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/runtime: requirements.lock pyproject.toml
@@ -38,6 +38,9 @@ mutants: $(VENV)/dev  ## Change the rules of plixo/domain in every small way; at
 
 bench: $(VENV)/dev  ## Measure the product against the barest workflow of the same shape; BENCH="open --json" and the like
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+faults: $(VENV)/dev  ## Play a seed's faults and check what became of every request (SEED=n, FAULTS=long, JSON=1)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(filter long,$(FAULTS)),--long) $(if $(JSON),--json)
 
 pictures: $(VENV)/dev  ## Remake docs/img from the demo (needs Chromium)
 	@$(BIN)/python -m demo.pictures

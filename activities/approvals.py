@@ -149,8 +149,9 @@ def standing(record: Record) -> Standing:
     """Where a request stands, as its workflow needs to know it."""
     approval = record.approval
     stage, since = approval.current_stage, record.stage_since
+    recorded = tuple(decision.decision_id for decision in approval.decisions)
     if stage is None or since is None:
-        return Standing(approval.state.value, approval.stage, approval.round)
+        return Standing(approval.state.value, approval.stage, approval.round, recorded=recorded)
     began = int(since.timestamp())
     groups = approval.waiting_groups()
     return Standing(
@@ -163,6 +164,7 @@ def standing(record: Record) -> Standing:
         due=began + stage.clock.due_hours * 3600,
         remind_at=began + stage.clock.remind_hours * 3600,
         expire_at=began + stage.clock.expire_hours * 3600,
+        recorded=recorded,
     )
 
 

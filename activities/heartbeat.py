@@ -23,4 +23,4 @@ async def signs_of_life() -> AsyncIterator[None]:
 async def _beat() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        activity.heartbeat()
+        activity.heartbeat(*activity.info().heartbeat_details)  # what earlier tries left is kept, not blotted out

@@ -33,7 +33,7 @@ async def ask(call: Callable[[A], Awaitable[R]], argument: A) -> R:
     except CallRefused:
         raise
     except PaymentsError as failure:
-        _try_again(failure, activity.info().attempt)
+        _try_again(failure)
 
 
 def hold_for_the_key(refusal: CallRefused) -> None:
@@ -47,28 +47,40 @@ def hold_for_the_key(refusal: CallRefused) -> None:
         raise ApplicationError(str(refusal), type=refusal.code, next_retry_delay=wait) from refusal
 
 
-def _try_again(failure: PaymentsError, attempt: int) -> NoReturn:
+def _try_again(failure: PaymentsError) -> NoReturn:
     """Hand a passing failure to Temporal, with the wait that suits it.
 
     Raises:
         ApplicationError: Always.
     """
-    kind = type(failure).__name__
-    wait = retry_delay(failure, attempt)
-    raise ApplicationError(str(failure), type=kind, next_retry_delay=wait) from failure
+    times = _one_unknown_more() if isinstance(failure, OutcomeUnknown) else activity.info().attempt
+    wait = retry_delay(failure, times)
+    raise ApplicationError(str(failure), type=type(failure).__name__, next_retry_delay=wait) from failure
 
 
-def retry_delay(failure: PaymentsError, attempt: int) -> timedelta:
+def _one_unknown_more() -> int:
+    """How many outcomes are unknown by now; the next try is told by this one's last heartbeat.
+
+    Counted apart from the tries: a storm of 429s or an hour without a connection says nothing of the write, and must
+    not have the first lost answer wait until tomorrow.
+    """
+    known = activity.info().heartbeat_details
+    times = int(known[0]) + 1 if known else 1
+    activity.heartbeat(times)
+    return times
+
+
+def retry_delay(failure: PaymentsError, times: int) -> timedelta:
     """How long to wait before the next try.
 
     Args:
         failure: Why this one failed; Stripe's own word on when to come back wins.
-        attempt: Which try it was, counted from 1.
+        times: How many outcomes are unknown by now, where this one is; otherwise which try it was, counted from 1.
     """
     if isinstance(failure, RateLimited) and failure.retry_after is not None:
         return timedelta(seconds=max(failure.retry_after, 1))
-    if isinstance(failure, OutcomeUnknown) and attempt > QUICK_TRIES:
-        return timedelta(seconds=LADDER_SECONDS[min(attempt - QUICK_TRIES, len(LADDER_SECONDS)) - 1])
+    if isinstance(failure, OutcomeUnknown) and times > QUICK_TRIES:
+        return timedelta(seconds=LADDER_SECONDS[min(times - QUICK_TRIES, len(LADDER_SECONDS)) - 1])
     if isinstance(failure, CallConflict):
         return timedelta(seconds=1)
-    return timedelta(seconds=QUICK_SECONDS[min(attempt, len(QUICK_SECONDS)) - 1])
+    return timedelta(seconds=QUICK_SECONDS[min(times, len(QUICK_SECONDS)) - 1])

@@ -139,7 +139,8 @@ def _counts(scene: Scene) -> dict[str, int]:
         "checkpoints": len(house.checkpoints),
         "workflows": len(scene.histories),
         "workflows of nobody": len(strangers(scene)),
-        "mails": len(scene.mails or ()),
+        "mails": sum(not mail.aside for mail in scene.mails or ()),
+        "mails put aside": sum(mail.aside for mail in scene.mails or ()),
     }
 
 

@@ -84,6 +84,14 @@ def _answers(events: Sequence[Row]) -> Iterator[tuple[str, str]]:
             said = _first(about.get("outcome", {}).get("success"))
         if said and "decision_id" in said:
             yield str(said["decision_id"]), str(said.get("answer"))
+            yield from _noted_late(said)
+
+
+def _noted_late(said: Row) -> Iterator[tuple[str, str]]:
+    """Decisions that an answer to a later one names: their own note was lost with the server that was to keep it."""
+    about = said.get("standing")
+    for decision in about.get("recorded") or () if isinstance(about, dict) else ():
+        yield str(decision), "already_received"
 
 
 def _messages(written: Sequence[Row], events: Sequence[Row]) -> Iterator[tuple[str, bool]]:

@@ -3,11 +3,16 @@
 import mailbox
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from email.message import Message
 from email.utils import getaddresses
 from pathlib import Path
+from typing import Final
 
 from demo.check_model import Finding, House, Mail, UnreadableError
+
+ASIDE: Final = "Repeated"
+"""The Maildir's folder of mails whose Message-ID had arrived before: their readers see them once."""
 
 
 def read_mails(path: Path) -> list[Mail]:
@@ -18,7 +23,9 @@ def read_mails(path: Path) -> list[Mail]:
     """
     try:
         box = mailbox.Maildir(path, create=False)
-        return [_mail(name, message) for name, message in sorted(box.items())]
+        kept = [_mail(name, message) for name, message in sorted(box.items())]
+        again = sorted(box.get_folder(ASIDE).items()) if ASIDE in box.list_folders() else []
+        return kept + [replace(_mail(name, message), aside=True) for name, message in again]
     except (mailbox.Error, OSError) as broken:
         raise UnreadableError(f"The mailbox cannot be read: {broken!r}") from broken
 
@@ -26,11 +33,27 @@ def read_mails(path: Path) -> list[Mail]:
 def _mail(name: str, message: Message) -> Mail:
     said = [str(value) for header in ("To", "Cc", "Bcc", "X-RcptTo") for value in message.get_all(header, [])]
     recipients = {address.lower() for _, address in getaddresses(said) if address}
-    return Mail(name, str(message.get("X-Plixo-Key", "")).strip(), tuple(sorted(recipients)))
+    key, message_id = (str(message.get(name, "")).strip() for name in ("X-Plixo-Key", "Message-ID"))
+    return Mail(name, key, tuple(sorted(recipients)), message_id)
 
 
 def check_mails(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:
     """Holds the mailbox against the outbox and the directory."""
+    kept = [mail for mail in mails if not mail.aside]
+    yield from _swallowed(kept, [mail for mail in mails if mail.aside])
+    yield from _kept(house, kept)
+
+
+def _swallowed(kept: Sequence[Mail], aside: Sequence[Mail]) -> Iterator[Finding]:
+    """What was put aside must be there already, for the same readers: another mail would have been lost."""
+    there = {(mail.message_id, mail.key, mail.recipients) for mail in kept}
+    for mail in aside:
+        if (mail.message_id, mail.key, mail.recipients) not in there:
+            detail = f"{mail.key} has the Message-ID of another mail, so its reader never sees it."
+            yield Finding("mail_swallowed", _about(mail.key), detail)
+
+
+def _kept(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:
     known = {row["email"].lower() for row in house.people.values()}
     arrived = Counter(mail.key for mail in mails)
     for key, times in arrived.items():

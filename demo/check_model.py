@@ -178,11 +178,21 @@ class Run:
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail that arrived."""
+    """One mail that arrived.
+
+    Attributes:
+        name: Its file.
+        key: The letter's, as the product names it.
+        recipients: Every address that it names.
+        message_id: What mail stores tell mails apart by.
+        aside: Whether the mailbox put it aside as one that had arrived before.
+    """
 
     name: str
     key: str
     recipients: tuple[str, ...]
+    message_id: str = ""
+    aside: bool = False
 
 
 @dataclass(frozen=True)

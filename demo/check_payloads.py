@@ -20,6 +20,9 @@ from temporalio.api.common.v1 import Payload
 from demo.check_model import Finding, Leak, Row, Run, Scene, UnreadableError, workflow_id
 
 ENCRYPTED: Final = "binary/encrypted"
+SEALED: Final = "Encoded failure"
+"""What stands in a failure whose words are encrypted."""
+
 _NONCE: Final = 12
 _ANYBODYS: Final = frozenset({"SIGNALED", "UPDATE_ACCEPTED", "TERMINATED", "CANCEL_REQUESTED"})
 """Events of a workflow that hold what anybody may have sent."""
@@ -63,7 +66,7 @@ class Opener:
             return found
         if _encoding(found) is not None:
             return self._payload(found)
-        if "applicationFailureInfo" in found and "encodedAttributes" not in found:
+        if "applicationFailureInfo" in found and not _wordless(found):
             self.leaks.append(Leak("payload_in_plain", self.event))
         return {name: value if _meant_to_be_plain(name) else self.open(value) for name, value in found.items()}
 
@@ -129,6 +132,11 @@ def _payloads(found: Any) -> Iterator[Row]:  # noqa: ANN401 - parsed JSON
     elif isinstance(found, dict | list):
         for one in found.values() if isinstance(found, dict) else found:
             yield from _payloads(one)
+
+
+def _wordless(failure: Row) -> bool:
+    """Whether its words were encrypted; the server drops them, encrypted as they are, where they are too long."""
+    return "encodedAttributes" in failure or (failure.get("message") == SEALED and not failure.get("stackTrace"))
 
 
 def _meant_to_be_plain(name: str) -> bool:

@@ -69,7 +69,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(data: Path, ports: Ports, *, stripe_key: str = "", seed: str = "demo") -> AsyncIterator[Stack]:
+async def running(
+    data: Path, ports: Ports, *, stripe_key: str = "", seed: str = "demo", database_url: str = ""
+) -> AsyncIterator[Stack]:
     """Every part, started and ready; stopped in the opposite order at the end of the block.
 
     Args:
@@ -77,6 +79,7 @@ async def running(data: Path, ports: Ports, *, stripe_key: str = "", seed: str =
         ports: Where each listens.
         stripe_key: A Stripe test key to use instead of the stand-in.
         seed: What the stand-in starts with.
+        database_url: A database of its own to use instead of the SQLite file.
 
     Raises:
         CannotStart: The key is a live one, a port is taken, a program is missing, or a part did not come up.
@@ -84,7 +87,7 @@ async def running(data: Path, ports: Ports, *, stripe_key: str = "", seed: str =
     if stripe_key.startswith(_LIVE):
         raise CannotStart("STRIPE_API_KEY is a live key, and here everybody may sign in: unset it, or use a test key.")
     ports.check_free()
-    stack = _stack(data, ports, stripe_key, seed)
+    stack = _stack(data, ports, stripe_key, seed, database_url)
     with open_mailbox(stack.data / "mailbox", ports.smtp):
         try:
             await _start(stack)
@@ -116,8 +119,8 @@ async def _stop(stack: Stack) -> None:
     await asyncio.gather(*(part.stop() for part in alone if part is not None))
 
 
-def _stack(data: Path, ports: Ports, stripe_key: str, seed: str) -> Stack:
-    environment = _environment(data, ports, stripe_key)
+def _stack(data: Path, ports: Ports, stripe_key: str, seed: str, database_url: str = "") -> Stack:
+    environment = _environment(data, ports, stripe_key, database_url)
     plixo = str(binary("plixo"))
     web_keys = {"PLIXO_STRIPE_READ_KEY": stripe_key or STANDIN_READ_KEY}
     temporal_ui = {"PLIXO_TEMPORAL_UI_URL": f"http://127.0.0.1:{ports.temporal_ui}"}
@@ -125,7 +128,7 @@ def _stack(data: Path, ports: Ports, stripe_key: str, seed: str) -> Stack:
     return Stack(
         data=data,
         ports=ports,
-        settings=_settings(data, ports),
+        settings=_settings(data, ports, database_url),
         temporal=_temporal(data, ports),
         standin=None if stripe_key else _standin(data, ports, seed),
         worker=Part("worker", [plixo, "worker"], _log(data, "worker"), environment | worker_keys, "worker polling"),
@@ -164,8 +167,9 @@ def _log(data: Path, name: str) -> Path:
     return data / "logs" / f"{name}.log"
 
 
-def _environment(data: Path, ports: Ports, stripe_key: str) -> dict[str, str]:
+def _environment(data: Path, ports: Ports, stripe_key: str, database_url: str) -> dict[str, str]:
     found = {
+        **({"DATABASE_URL": database_url} if database_url else {}),
         "PLIXO_ENV": "dev",
         "PLIXO_DATA": str(data),
         "PLIXO_BASE_URL": f"http://127.0.0.1:{ports.console}",
@@ -175,12 +179,12 @@ def _environment(data: Path, ports: Ports, stripe_key: str) -> dict[str, str]:
     return found if stripe_key else {**found, "PLIXO_STRIPE_BASE_URL": f"http://127.0.0.1:{ports.standin}"}
 
 
-def _settings(data: Path, ports: Ports) -> Settings:
+def _settings(data: Path, ports: Ports, database_url: str) -> Settings:
     """This process's own settings: made by hand, since a person's environment is not the embedded parts' business."""
     return Settings.model_construct(
         env="dev",
         data=data,
         base_url=f"http://127.0.0.1:{ports.console}",
-        database_url="",
+        database_url=database_url,
         temporal_address=f"127.0.0.1:{ports.temporal}",
     )

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, get_args, get_type_hints
 
 KINDS = frozenset(
-    """429 lock_timeout 409 500 502_html 503 delay slow reset_before reset_after done_500 cut_body""".split()
+    """429 lock_timeout 409 500 502_html 503 delay slow reset_before reset_after done_500 done_late cut_body""".split()
 )
 
 
@@ -19,15 +19,16 @@ class Rule:
     """One planted fault.
 
     Attributes:
-        kind: What happens: one of `KINDS`. `reset_after`, `done_500` and `cut_body` execute the call first; `delay`
-            waits in front of the API, `slow` inside it, with the idempotency key in flight.
+        kind: What happens: one of `KINDS`. `reset_after`, `done_500`, `done_late` and `cut_body` execute the call
+            first; `delay` waits in front of the API, `slow` inside it, with the idempotency key in flight, and
+            `done_late` behind it, with everything done.
         method: `POST`, `GET`, `DELETE`, or `*`.
         path: A glob such as `/v1/credit_notes*`.
         nth: Strikes from the nth matching call on (the first is 1).
         probability: Strikes each matching call with this probability, by a generator of its own seeded with `seed`.
         times: How many calls it strikes at most; None is no limit. With `nth` and no `times`, one.
         retry_after: Seconds for a `Retry-After` header; None sends none.
-        seconds: How long `delay` and `slow` take.
+        seconds: How long `delay`, `slow` and `done_late` take.
         headers: More headers of a refusal, such as `Stripe-Should-Retry`.
     """
 

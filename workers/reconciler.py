@@ -30,7 +30,7 @@ LAG: Final = timedelta(minutes=5)
 """How far Temporal's list of workflows may be behind; a look reaches back as far as the last one and this."""
 
 GRACE: Final = timedelta(seconds=10)
-"""How long the workflow of an approved request may take to begin to apply it."""
+"""How long a workflow may take to act upon what people settled."""
 
 AT_ONCE: Final = 100
 """How many requests are asked after one by one in each look."""
@@ -105,10 +105,10 @@ class Reconciler:
         return await _alone(partial(take_up_again, self.ledger, self.temporal, interrupted, self.clock))
 
     async def _forgotten(self) -> int:
-        """Requests that people approved, while the workflow that was to apply them does not know."""
+        """Requests that people settled, while the workflow that was to go on from there does not know."""
         async with self.ledger.read() as session:
-            approved = dict(await decisions.completing(session, self.clock() - GRACE))
-        return await self._one_by_one("told", approved, lambda found: self._tell(found, approved[found]))
+            settled = dict(await decisions.settling(session, self.clock() - GRACE))
+        return await self._one_by_one("told", settled, lambda found: self._tell(found, settled[found]))
 
     async def _tell(self, approval_id: str, decision_id: str) -> bool:
         """Tell a workflow once more of a decision that stands, unless it is applying it already."""

@@ -96,6 +96,7 @@ class Standing:
         due: When an answer is due.
         remind_at: When to remind.
         expire_at: When it goes back to its requester.
+        recorded: Ids of the decisions that stand: also of one that Temporal, dying, forgot to note.
     """
 
     state: str
@@ -107,6 +108,7 @@ class Standing:
     due: int = 0
     remind_at: int = 0
     expire_at: int = 0
+    recorded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

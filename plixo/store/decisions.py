@@ -1,10 +1,10 @@
 """Reading and writing signed decisions."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import Decision, State, Verdict
@@ -86,8 +86,14 @@ async def untaken(session: AsyncSession, before: datetime, limit: int = 1000) ->
     return (await session.execute(query)).scalars().all()
 
 
-async def completing(session: AsyncSession, before: datetime) -> Sequence[tuple[str, str]]:
-    """Requests that people approved before the moment and nobody has begun to apply, oldest first.
+_JUST_ENDED: Final = timedelta(hours=1)
+"""How long a workflow is asked after that should have ended with its request; its next timer ends it in any case."""
+
+
+async def settling(session: AsyncSession, before: datetime) -> Sequence[tuple[str, str]]:
+    """Requests that people settled before the moment, and whose workflow may not know, oldest first.
+
+    These are the approved ones that nobody has begun to apply, and those that were rejected or withdrawn just now.
 
     Returns:
         Each request's id, and that of a decision that was recorded on it.
@@ -96,13 +102,15 @@ async def completing(session: AsyncSession, before: datetime) -> Sequence[tuple[
     query = (
         select(DecisionRow.approval_id, func.min(DecisionRow.decision_id))
         .join(ApprovalRow, ApprovalRow.approval_id == DecisionRow.approval_id)
-        .where(ApprovalRow.state == State.APPROVED.value, DecisionRow.status == "recorded")
-        .group_by(DecisionRow.approval_id)
-        .having(last < before)
+        .where(ApprovalRow.state.in_(_SETTLED), DecisionRow.status == "recorded")
+        .group_by(DecisionRow.approval_id, ApprovalRow.state)
+        .having(last < before, or_(ApprovalRow.state == State.APPROVED.value, last > before - _JUST_ENDED))
         .order_by(last)
     )
     return [(approval_id, decision_id) for approval_id, decision_id in await session.execute(query)]
 
+
+_SETTLED: Final = (State.APPROVED.value, State.REJECTED.value, State.WITHDRAWN.value)
 
 _GROUPS: Final = frozenset(group.value for group in Group)
 """A row that names another one was not written by the staff side: it fits no signature, and holds up nobody."""

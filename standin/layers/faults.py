@@ -62,6 +62,11 @@ class FaultLayer:
         await self._done(scope, receive)
         await _canned(send, CANNED["500"], rule)
 
+    async def _done_late(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._done(scope, receive)
+        await asyncio.sleep(rule.seconds)
+        await _pass_on(send, *answer)
+
     async def _cut_body(self, _rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await self._done(scope, receive)
         await send(start)
@@ -88,6 +93,11 @@ async def _read(scope: Scope, receive: Receive) -> Receive:
         return next(unread, None) or await receive()
 
     return again
+
+
+async def _pass_on(send: Send, start: Message, body: bytes) -> None:
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _canned(send: Send, error: ApiError, rule: Rule) -> None:

@@ -1,7 +1,7 @@
 """The one activity that moves money, at every boundary where it can be killed, lied to, or told no."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -38,17 +38,24 @@ class Till:
 
     rows: Rows
     stripe: PlayedStripe
+    told: list[Any] = field(default_factory=list)
 
-    async def execute(self, approval_id: str, attempt: int = 1) -> Executed:
+    async def execute(self, approval_id: str, attempt: int = 1, unknown: int = 0) -> Executed:
+        """One try, after so many whose outcome stayed unknown."""
         env = ActivityEnvironment()
-        env.info = replace(env.info, attempt=attempt)
+        self.told = [unknown] if unknown else []
+        env.info = replace(env.info, attempt=attempt, heartbeat_details=list(self.told))
+        env.on_heartbeat = self._hear
         done: Executed = await env.run(self.rows.effects(self.stripe).execute, Step(approval_id))
         return done
 
-    async def fails(self, approval_id: str, attempt: int = 1) -> ApplicationError:
+    def _hear(self, *details: Any) -> None:
+        self.told = list(details)
+
+    async def fails(self, approval_id: str, attempt: int = 1, unknown: int = 0) -> ApplicationError:
         """A try that Temporal has to repeat."""
         with pytest.raises(ApplicationError) as caught:
-            await self.execute(approval_id, attempt)
+            await self.execute(approval_id, attempt, unknown)
         assert not caught.value.non_retryable
         return caught.value
 
@@ -244,11 +251,7 @@ async def test_a_look_up_that_fails_never_leads_to_a_second_try(till: Till) -> N
         (Unavailable("no route"), 5, timedelta(seconds=15)),
         (Unavailable("no route"), 100, timedelta(seconds=15)),
         (OutcomeUnknown("reset"), 1, timedelta(seconds=1)),
-        (OutcomeUnknown("reset"), 8, timedelta(seconds=15)),
-        (OutcomeUnknown("reset"), 9, timedelta(minutes=5)),
-        (OutcomeUnknown("reset"), 10, timedelta(hours=1)),
-        (OutcomeUnknown("reset"), 11, timedelta(days=1)),
-        (OutcomeUnknown("reset"), 400, timedelta(days=1)),
+        (OutcomeUnknown("reset"), 400, timedelta(seconds=1)),
     ],
 )
 async def test_each_failure_says_when_to_come_back(
@@ -260,6 +263,58 @@ async def test_each_failure_says_when_to_come_back(
     assert await till.rows.state(approval_id) is State.EXECUTING
     assert (await till.execute(approval_id, attempt + 1)).state == "executed"
     assert len(till.stripe.made) == 1
+
+
+@pytest.mark.parametrize(
+    ("unknown", "wait"),
+    [
+        (0, timedelta(seconds=1)),
+        (1, timedelta(seconds=2)),
+        (7, timedelta(seconds=15)),
+        (8, timedelta(minutes=5)),
+        (9, timedelta(hours=1)),
+        (10, timedelta(days=1)),
+        (400, timedelta(days=1)),
+    ],
+)
+async def test_unknown_outcomes_climb_a_ladder_of_their_own(till: Till, unknown: int, wait: timedelta) -> None:
+    approval_id = await till.rows.approved()
+    till.stripe.answers = [OutcomeUnknown("reset")]
+    assert (await till.fails(approval_id, unknown + 1, unknown)).next_retry_delay == wait
+    assert till.told == [unknown + 1]
+    assert (await till.execute(approval_id, unknown + 2, unknown + 1)).state == "executed"
+    assert len(till.stripe.made) == 1
+
+
+@pytest.mark.parametrize("failure", [RateLimited("429"), CallConflict("in use"), Unavailable("no route")])
+async def test_a_storm_of_what_surely_did_nothing_climbs_no_ladder(till: Till, failure: PaymentsError) -> None:
+    """A day without Stripe, and then one answer is lost: it is asked for again at once, not tomorrow."""
+    approval_id = await till.rows.approved()
+    till.stripe.answers = [failure]
+    await till.fails(approval_id, attempt=300, unknown=2)
+    assert till.told == [2]
+    till.stripe.answers = [DoneThenLost("reset")]
+    assert (await till.fails(approval_id, attempt=301, unknown=2)).next_retry_delay == timedelta(seconds=4)
+    assert (await till.execute(approval_id, attempt=302, unknown=3)).state == "executed"
+    assert len(till.stripe.made) == 1
+
+
+async def test_signs_of_life_keep_what_earlier_tries_left(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    approval_id = await till.rows.approved()
+    monkeypatch.setattr("activities.heartbeat.EVERY_SECONDS", 0.01)
+    heard = asyncio.Event()
+    till.stripe.apply = _after(heard, till.stripe.apply)  # type: ignore[method-assign]
+    monkeypatch.setattr(till, "_hear", lambda *details: (till.told.append(details), heard.set()))
+    await till.execute(approval_id, attempt=4, unknown=3)
+    assert set(till.told[1:]) == {(3,)}
+
+
+def _after(heard: asyncio.Event, apply: Any) -> Any:
+    async def wait(effect: Any) -> Any:
+        await heard.wait()
+        return await apply(effect)
+
+    return wait
 
 
 @pytest.mark.parametrize("code", ["authentication_error", "permission_error"])

@@ -70,6 +70,7 @@ async def test_a_clean_house_gives_no_finding(house: Planted) -> None:
         "workflows": 8,
         "workflows of nobody": 1,
         "mails": 9,
+        "mails put aside": 0,
     }
 
 
@@ -788,6 +789,26 @@ class TestHistories:
 
         assert await house.found() == set()
 
+    async def test_the_words_of_a_failure_that_the_server_dropped_are_no_finding(self, house: Planted) -> None:
+        kept = {"message": "Encoded failure", "applicationFailureInfo": {"type": "OperationalError"}}
+        failure = {"message": "Failure exceeds size limit.", "cause": kept, "serverFailureInfo": {}}
+        house.history(house.ids["waiting"]).add("ACTIVITY_TASK_STARTED", lastFailure=failure)
+        assert await house.found() == set()
+
+        kept["stackTrace"] = "File press.py"
+        assert await house.found() == {("payload_in_plain", "waiting")}
+
+    async def test_a_decision_that_only_a_later_answer_names_is_in_the_history(self, house: Planted) -> None:
+        """The server died before it had noted the first; the second one's answer says that both stand."""
+        events = house.history(house.ids["both"]).events
+        for kind in ("MARKER_RECORDED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"):
+            events.remove(next(event for event in events if event["eventType"] == f"EVENT_TYPE_{kind}"))
+        assert await house.found() == set()
+
+        for kind in ("MARKER_RECORDED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED"):
+            events.remove(next(event for event in events if event["eventType"] == f"EVENT_TYPE_{kind}"))
+        assert await house.found() == {("decision_only_in_database", "both")}
+
     @pytest.mark.parametrize("how", ["altered", "unknown key", "too short", "another key's id"])
     async def test_something_that_cannot_be_decrypted_is_found(self, house: Planted, how: str) -> None:
         payload = house.traces.histories[f"credit/{house.ids['waiting']}"][0][0][
@@ -932,6 +953,22 @@ class TestMails:
         box.add(next(iter(box.values())))
 
         assert {what for what, _ in await house.found()} == {"double_mail"}
+
+    async def test_a_mail_that_was_put_aside_as_arrived_before_is_none(self, house: Planted) -> None:
+        box = mailbox.Maildir(house.folder / "mailbox")
+        box.add_folder("Repeated").add(next(iter(box)))
+
+        assert await house.found() == set()
+        assert (await house.check()).counts["mails put aside"] == 1
+
+    @pytest.mark.parametrize("header", ["Message-ID", "X-Plixo-Key", "To"])
+    async def test_a_mail_that_was_put_aside_and_had_not_arrived_is_found(self, house: Planted, header: str) -> None:
+        box = mailbox.Maildir(house.folder / "mailbox")
+        message = next(one for one in box if house.ids["approved"] in str(one["X-Plixo-Key"]))
+        message.replace_header(header, f"{house.ids['approved']}/else@plixo.example")
+        box.add_folder("Repeated").add(message)
+
+        assert await house.found() == {("mail_swallowed", "approved")}
 
     async def test_a_mail_to_a_stranger_is_found(self, house: Planted) -> None:
         key = house.one("select key from outbox where key like ?", f"{house.ids['approved']}/asked%")

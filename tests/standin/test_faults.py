@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -105,6 +106,17 @@ def test_a_slow_answer_comes_late_and_once(standin: Any, kind: str) -> None:
     assert standin.post("/v1/customers", {"name": "A"}).status_code == 200
     assert time.monotonic() - start >= 0.3
     assert len(standin.ledger()) == before + 1
+
+
+def test_a_late_answer_is_of_something_done_long_before(standin: Any) -> None:
+    standin.plant(kind="done_late", path="/v1/customers", seconds=1.5, nth=1)
+    before = len(standin.ledger())
+    with ThreadPoolExecutor() as caller:
+        answer = caller.submit(standin.post, "/v1/customers", {"name": "A"})
+        while len(standin.ledger()) == before:
+            assert not answer.done()
+        assert not answer.done()
+    assert answer.result().json()["id"] == standin.ledger()[-1]["id"]
 
 
 def test_a_caller_that_gives_up_is_served_nevertheless(standin: Any) -> None:

@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from plixo.config import Settings
 from plixo.domain.approval import Verdict
 from plixo.domain.credit import CreditForm
-from plixo.messages.approvals import CreditRequest, Decide, Recorded, Step
+from plixo.messages.approvals import CreditRequest, Decide, Decided, Recorded, Step
 from plixo.policy.published import load_policy
 from plixo.store import policies
 from starters.credits import Asked, request_credit
@@ -37,6 +37,7 @@ class PlayedTemporal:
         starting: Raised instead of a start.
         updating: Raised instead of an update's answer; with `reached` the update is carried out all the same.
         signalling: Raised instead of a signal.
+        querying: Raised instead of a query's answer, which is that nothing was taken up.
         calls: How many starts and signals were tried.
         closed: Workflows that were started and have closed.
     """
@@ -45,6 +46,7 @@ class PlayedTemporal:
     starting: BaseException | None = None
     updating: BaseException | None = None
     signalling: BaseException | None = None
+    querying: BaseException | None = None
     reached: bool = False
     calls: int = 0
     started: list[str] = field(default_factory=list)
@@ -92,6 +94,11 @@ class PlayedHandle:
         self.temporal.signals.append(signal.__name__)
         if self.temporal.signalling:
             raise self.temporal.signalling
+
+    async def query(self, _query: Callable[..., Any]) -> Decided:
+        if self.temporal.querying:
+            raise self.temporal.querying
+        return Decided()
 
 
 @dataclass

@@ -6,8 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
+import pytest
 from temporalio import activity
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from activities.approvals import ApprovalActivities
@@ -103,27 +108,31 @@ async def test_a_decision_while_its_mail_is_being_sent_is_taken_up_and_the_mail_
     assert len(slow.sent) == len(set(slow.sent)) == 2, "it was asked for, and it was applied"
 
 
-async def test_a_decision_recorded_as_server_worker_and_client_died_is_not_forgotten(idle_house: House) -> None:
-    """The rows say approved; an update that the server had not kept yet is lost with it."""
+@pytest.mark.parametrize(("verdict", "end"), [("approve", State.EXECUTED), ("reject", State.REJECTED)])
+async def test_a_decision_recorded_as_server_worker_and_client_died_is_not_forgotten(
+    idle_house: House, verdict: str, end: State
+) -> None:
+    """The rows say approved or rejected; an update that the server had not kept yet is lost with it."""
     house, server = idle_house, idle_house.stack.temporal
     acts = house.workshop.approvals
     dying = Dying(acts.ledger, acts.verifier, acts.clock, server)
     async with working(replace(house.workshop, approvals=dying)):
         asked = await house.ask("700.00", reason="goodwill")
         await house.until_waiting(asked)
-        await house.decide(asked, "controller")
-    assert (await house.record(asked)).approval.state is State.APPROVED
+        await house.decide(asked, "controller", verdict)
+    assert (await house.record(asked)).approval.state in {State.APPROVED, State.REJECTED}
     await server.start()
     await wait_for_temporal(server, house.settings.temporal_address)
     async with working(house.workshop):
         ahead = Reconciler(house.workshop.ledger, house.workshop.temporal, lambda: house.desk.clock() + 2 * GRACE)
 
-        async def applied() -> bool:
+        async def ended() -> bool:
             await ahead.look()
-            return (await house.record(asked)).approval.state is State.EXECUTED
+            return (await house.workflow(asked).describe()).status is WorkflowExecutionStatus.COMPLETED
 
-        await until("the reconciler to find it", applied)
-        await once(house, asked)
+        await until("the reconciler to find it", ended)
+        assert (await house.record(asked)).approval.state is end
+        assert len(await house.ledger(asked)) == (end is State.EXECUTED)
 
 
 async def test_what_waits_to_be_applied_is_not_told_again(idle_house: House) -> None:
