@@ -20,6 +20,7 @@ from starters.cli.app import build
 from starters.cli.settings import variable
 from tests.support.production_page import Page
 from web.health import router
+from web.temporal.asking import ROOT as ROOT_OF_TEMPORAL_UI
 from workflows import attributes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -205,7 +206,7 @@ def test_the_operations_of_stripe_are_all_that_the_gateway_calls() -> None:
 
 def test_the_addresses_that_are_named_are_the_consoles() -> None:
     paths = {word for word in SPOKEN if re.fullmatch(r"/[a-z]+", word)}
-    assert paths == {route.path for route in router.routes}
+    assert paths == {route.path for route in router.routes} | {ROOT_OF_TEMPORAL_UI}
     assert f"`https://plixo.example.com{CALLBACK}`" in PAGE.text
     (proxy,) = PAGE.blocks("nginx")
     assert {"Host", "X-Forwarded-For", "X-Forwarded-Proto"} == set(re.findall(r"proxy_set_header (\S+)", proxy))

@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from plixo.domain.canonical import canonical_json
@@ -152,13 +152,13 @@ def _problem_of_text(cell: str) -> tuple[str, str] | None:
     return None
 
 
-@dataclass
 class _Namer:
     """Gives each row its request id, and refuses one that an earlier row has."""
 
-    batch: str
-    _equal: Counter[bytes] = field(default_factory=Counter)
-    _first: dict[str, int] = field(default_factory=dict)
+    def __init__(self, batch: str) -> None:
+        self.batch = batch
+        self._equal: Counter[bytes] = Counter()
+        self._first: dict[str, int] = {}
 
     def named(self, rows: Sequence[SheetRow]) -> list[SheetRow]:
         return [row if row.problem else self._named(row) for row in rows]

@@ -225,7 +225,7 @@ async def test_no_word_of_people_or_stripe_is_left_where_others_can_read_it(day:
 
     await _summaries_are_there_and_encrypted(day, approved)
     await _words_of_failures_are_there_and_encrypted(day, approved, everywhere)
-    _mails_reach_whom_they_concern(day)
+    await _mails_reach_whom_they_concern(day)
     assert canaries.heard((data / "plixo.db").read_bytes() + (data / "plixo.db-wal").read_bytes()) > {
         "approved-note",
         "customer-name",
@@ -259,12 +259,16 @@ async def _words_of_failures_are_there_and_encrypted(day: Day, approval_id: str,
     assert words in payload_codec(day.stack.settings).open(failures[0].encoded_attributes).data
 
 
-def _mails_reach_whom_they_concern(day: Day) -> None:
+async def _mails_reach_whom_they_concern(day: Day) -> None:
     """Who asked, and who was asked; Legal, the CFO and the others were not."""
     concerned = {f"{day.canaries.sung[f'p-{who}-email']}@plixo.example" for who in ("billing-admin", "controller")}
-    sent = letters(day.stack.data / "mailbox")
+
+    async def left() -> list[Any] | None:
+        found = list(letters(day.stack.data / "mailbox"))
+        return found if len(found) >= 6 else None
+
+    sent = await until("every mail to have left", left)
     heard = [(str(one["To"]), day.canaries.heard(one.as_bytes())) for one in sent]
-    assert len(heard) >= 6
     assert {to for to, found in heard if found} == concerned
 
 

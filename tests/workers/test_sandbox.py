@@ -18,6 +18,7 @@ from plixo.temporal.converter import data_converter
 from plixo.temporal.intake import Intake
 from tests.replay import corpus
 from workers.sandbox import SANDBOX
+from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
 
 SERVER = str(Path(sys.executable).parent / "temporal-test-server")
@@ -35,7 +36,7 @@ class ReadsTheClock:
 @pytest.mark.parametrize("name", corpus.recorded())
 async def test_a_recorded_history_replays_in_it(name: str) -> None:
     replayer = Replayer(
-        workflows=[CreditApprovalWorkflow],
+        workflows=[CreditApprovalWorkflow, CheckpointWorkflow],
         workflow_runner=SANDBOX,
         data_converter=data_converter(corpus.CODEC),
         interceptors=[Intake()],
