@@ -25,10 +25,10 @@ class Sizes:
         at_once: How many of them at a time.
     """
 
-    ones: int = 6
+    ones: int = 5
     block: int = 10
-    rounds: int = 6
-    wave: int = 100
+    rounds: int = 5
+    wave: int = 80
     at_once: int = 50
 
     @property
