@@ -183,7 +183,12 @@ class Rows:
         return decision.decision_id
 
     async def take_up(self, approval_id: str, decision_id: str) -> Recorded:
-        return await self.approvals.record(Decide(approval_id, decision_id))
+        """Records it, and has whoever sent it hear so."""
+        recorded = await self.approvals.record(Decide(approval_id, decision_id))
+        if recorded.answer == "accepted":
+            async with self.ledger.begin() as tx:
+                await decisions.told(tx.session, decision_id, self.clock())
+        return recorded
 
     async def decide(self, approval_id: str, role: str, verdict: str = "approve", **changed: Any) -> Recorded:
         return await self.take_up(approval_id, await self.say(approval_id, role, verdict, **changed))

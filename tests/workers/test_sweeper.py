@@ -123,8 +123,7 @@ async def test_a_decision_that_was_recorded_and_that_temporal_forgot_is_told_aga
 
 async def test_a_decision_whose_workflow_has_ended_without_it_needs_no_telling(office: Office) -> None:
     approval_id = await office.asked()
-    decision_id = await office.rows.say(approval_id, "controller")
-    await office.rows.take_up(approval_id, decision_id)
+    await _recorded_and_forgotten(office, approval_id)
     office.temporal.querying = office.temporal.signalling = away(RPCStatusCode.NOT_FOUND)
     assert await sweep(office) == 1
     assert await sweep(office) == 0
@@ -132,10 +131,14 @@ async def test_a_decision_whose_workflow_has_ended_without_it_needs_no_telling(o
 
 async def test_a_workflow_that_cannot_be_asked_is_asked_again(office: Office) -> None:
     approval_id = await office.asked()
-    await office.rows.take_up(approval_id, await office.rows.say(approval_id, "controller"))
+    await _recorded_and_forgotten(office, approval_id)
     office.temporal.querying = away()
     assert (await sweep(office), await sweep(office)) == (0, 0)
     assert office.temporal.signals == []
     office.temporal.querying = None
     assert await sweep(office) == 1
     assert office.temporal.signals == ["submit_decision"]
+
+
+async def _recorded_and_forgotten(office: Office, approval_id: str) -> None:
+    await office.rows.approvals.record(Decide(approval_id, await office.rows.say(approval_id, "controller")))
