@@ -25,7 +25,7 @@ COLUMNS: Final = {
     "status position submitted_at settled_at",
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
     "audit": "approval_id seq at event actor detail prev hash",
-    "outbox": "key recipient sent_at",
+    "outbox": "key recipient attempts sent_at",
     "checkpoints": "number root requests entries previous signed",
 }
 """What is read of each table."""

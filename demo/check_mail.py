@@ -41,6 +41,7 @@ def check_mails(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:
     """Holds the mailbox against the outbox and the directory."""
     kept = [mail for mail in mails if not mail.aside]
     yield from _swallowed(kept, [mail for mail in mails if mail.aside])
+    yield from _sent_too_often(house, mails)
     yield from _kept(house, kept)
 
 
@@ -51,6 +52,16 @@ def _swallowed(kept: Sequence[Mail], aside: Sequence[Mail]) -> Iterator[Finding]
         if (mail.message_id, mail.key, mail.recipients) not in there:
             detail = f"{mail.key} has the Message-ID of another mail, so its reader never sees it."
             yield Finding("mail_swallowed", _about(mail.key), detail)
+
+
+def _sent_too_often(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:
+    """Who takes a mail from the outbox sends it once; it is taken again only when that one did not say that it had."""
+    for key, times in Counter(mail.key for mail in mails).items():
+        row = house.outbox.get(key)
+        if row and times > row["attempts"]:
+            yield Finding(
+                "double_mail", _about(key), f"{key} was sent {times} times, and taken {row['attempts']} times."
+            )
 
 
 def _kept(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:

@@ -955,16 +955,25 @@ class TestMails:
         assert {what for what, _ in await house.found()} == {"double_mail"}
 
     async def test_a_mail_that_was_put_aside_as_arrived_before_is_none(self, house: Planted) -> None:
+        """Its relay was killed before it could note that it had sent it, so that it was taken twice."""
+        house.sql("update outbox set attempts = 2")
         box = mailbox.Maildir(house.folder / "mailbox")
         box.add_folder("Repeated").add(next(iter(box)))
 
         assert await house.found() == set()
         assert (await house.check()).counts["mails put aside"] == 1
 
+    async def test_a_mail_that_one_relay_sent_twice_is_found_although_it_was_put_aside(self, house: Planted) -> None:
+        box = mailbox.Maildir(house.folder / "mailbox")
+        box.add_folder("Repeated").add(next(iter(box)))
+
+        assert {what for what, _ in await house.found()} == {"double_mail"}
+
     @pytest.mark.parametrize("header", ["Message-ID", "X-Plixo-Key", "To"])
     async def test_a_mail_that_was_put_aside_and_had_not_arrived_is_found(self, house: Planted, header: str) -> None:
         box = mailbox.Maildir(house.folder / "mailbox")
         message = next(one for one in box if house.ids["approved"] in str(one["X-Plixo-Key"]))
+        house.sql("update outbox set attempts = 2")
         message.replace_header(header, f"{house.ids['approved']}/else@plixo.example")
         box.add_folder("Repeated").add(message)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demo.mailbox import open_mailbox
+from demo.mailbox import REPEATED, open_mailbox
 from plixo.config import Settings
 from plixo.mail.post_office import PostOffice
 from plixo.ports import Letter
@@ -41,7 +41,10 @@ class Mail:
         return PostOffice.open(Settings(smtp_url=f"smtp://127.0.0.1:{self.port}", base_url="http://127.0.0.1"))
 
     def arrived(self) -> list[mailbox.MaildirMessage]:
-        return sorted(mailbox.Maildir(self.folder), key=lambda mail: str(mail["X-Plixo-Key"]))
+        """Every mail that came, those among them that the mailbox put aside because they had come before."""
+        box = mailbox.Maildir(self.folder)
+        again = box.get_folder(REPEATED) if REPEATED in box.list_folders() else ()
+        return sorted([*box, *again], key=lambda mail: str(mail["X-Plixo-Key"]))
 
     def keys(self) -> list[str]:
         return [str(mail["X-Plixo-Key"]) for mail in self.arrived()]
