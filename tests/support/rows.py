@@ -261,7 +261,7 @@ class PlayedStripe:
         lookups: What comes instead of the next look-ups.
         made: What it really made, one entry a movement of money.
         asked: Every write that reached it.
-        slow: Seconds a write takes.
+        crowd: Writes wait here for each other before it answers any.
         keys: What it remembers of each key: the parameters and the object.
     """
 
@@ -271,7 +271,7 @@ class PlayedStripe:
     made: list[tuple[Effect, StripeObject]] = field(default_factory=list)
     asked: list[Effect] = field(default_factory=list)
     looked: int = 0
-    slow: float = 0
+    crowd: asyncio.Barrier | None = None
     keys: dict[str, tuple[dict[str, Any], StripeObject]] = field(default_factory=dict)
 
     async def facts(self, change: ProposedChange) -> TargetFacts | None:
@@ -283,7 +283,8 @@ class PlayedStripe:
 
     async def apply(self, effect: Effect) -> StripeObject:
         self.asked.append(effect)
-        await asyncio.sleep(self.slow)
+        if self.crowd:
+            await self.crowd.wait()
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, DoneThenLost):
             self._make(effect)
