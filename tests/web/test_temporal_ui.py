@@ -259,11 +259,39 @@ async def test_an_address_that_leads_out_leads_nowhere(house: Any, ui: PlayedUi)
     assert await status_of_exactly(house.app, "/temporal/a", token) == 200
 
 
+FRAMES = [
+    "/temporal/temporal/render?content=x",
+    "/temporal/temporal",
+    "/temporal/temporal/",
+    "/temporal/temporal/render/",
+    "/temporal//temporal/render",
+    "/temporal/%74emporal/render",
+    "/temporal/%2574emporal/render",
+    "/temporal%2Ftemporal/render",
+    "/temporal/temporal%2Frender",
+    "/temporal/%2Ftemporal//render",
+    "/temporal/%5Ctemporal%5Crender",
+]
+
+
+@pytest.mark.asvs("1.3.6")
+async def test_nobody_asks_for_the_frame_by_its_inner_address(house: Any, ui: PlayedUi) -> None:
+    """It prints what its address holds as markup: as one of the pages, it would have that let in by its hash."""
+    operator = await house.visitor("operator")
+    token = operator.cookies["plixo-dev"]
+    for path in FRAMES:
+        assert await status_of_exactly(house.app, path, token) == 404, path
+    assert ui.asked == []
+    assert (await operator.get("/temporal/namespaces/temporal")).status_code == 200
+    assert (await operator.get("/temporal/render?content=x")).status_code == 200
+
+
 async def status_of_exactly(app: Any, path: str, token: str) -> int:
     """With the path as it is written; a client would tidy it up."""
     headers = [(b"host", b"127.0.0.1:8321"), (b"cookie", f"plixo-dev={token}".encode())]
     scope = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "headers": headers}
-    where = {"path": unquote(path), "raw_path": path.encode(), "query_string": b"", "root_path": ""}
+    plain, _, query = path.partition("?")
+    where = {"path": unquote(plain), "raw_path": plain.encode(), "query_string": query.encode(), "root_path": ""}
     said: list[Any] = []
 
     async def receive() -> Any:
@@ -410,6 +438,20 @@ async def test_a_summary_is_framed_under_a_policy_that_lets_nothing_run(house: A
     ui.answering = None
     bare = await operator.get("/temporal/render?content=x")
     assert bare.headers["content-security-policy"] == "default-src 'none'"
+
+
+@pytest.mark.asvs("3.4.3")
+async def test_a_page_with_a_policy_of_its_own_has_no_script_let_in(house: Any, ui: PlayedUi) -> None:
+    operator = await house.visitor("operator")
+    for theirs in ("default-src 'none'; sandbox", ""):
+        said = {"content-security-policy": theirs}
+        ui.answering = lambda _request, said=said: httpx.Response(200, html=PAGE, headers=said)  # type: ignore[misc]
+        policy = (await operator.get("/temporal/x")).headers["content-security-policy"]
+        assert policy.startswith(theirs), theirs
+        assert "script-src 'self';" in policy, theirs
+        assert "sha256" not in policy, theirs
+        frame = (await operator.get("/temporal/render")).headers["content-security-policy"]
+        assert frame == (theirs or "default-src 'none'")
 
 
 async def test_scripts_are_kept_and_data_is_not(house: Any, ui: PlayedUi) -> None:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import httpx
@@ -22,6 +22,7 @@ SETTINGS: Final = f"{CALLS}settings"
 """What its pages may do."""
 
 _PASSED_BACK: Final = ("content-type", "content-encoding", "content-disposition", "etag", "last-modified")
+_POLICY: Final = "content-security-policy"
 _IMMUTABLE: Final = f"{ASSETS}immutable/"
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _NOT_MODIFIED: Final = 304
@@ -52,14 +53,25 @@ def _check(answer: httpx.Response) -> None:
         raise TemporalUiAway("Temporal UI answers with too much")
 
 
-def policy(html: str) -> str:
+def policy(html: str, own: str | None) -> str:
     """The policy of its pages: looser than ours in styles alone.
 
-    It sets styles in markup. Its one inline script is let in by its hash, so that no other runs.
+    It sets styles in markup. Its one inline script is let in by its hash, so that no other runs. A page that comes with
+    a policy is none of those: it keeps that one beside ours, and no script of it is let in.
+
+    Args:
+        html: The page.
+        own: The policy that it came with; None where it came with none.
     """
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in _INLINE.findall(html))
+    if own is not None:
+        return f"{own}, {_policy(())}" if own.strip() else _policy(())
+    return _policy(_INLINE.findall(html))
+
+
+def _policy(inline: Sequence[str]) -> str:
+    scripts = " ".join(["'self'", *(f"'sha256-{_digest(script)}'" for script in inline)])
     return (
-        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "font-src 'self' data:; connect-src 'self'; frame-src 'self'; manifest-src 'self'; object-src 'none'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
@@ -102,10 +114,10 @@ async def handed_on(path: str, answer: httpx.Response, *, may_write: bool) -> Re
     kept = {"content-type": headers["content-type"]} if "content-type" in headers else {}
     if path == SETTINGS:
         return Response(text if may_write else _read_only(text), answer.status_code, kept)
+    own = answer.headers.get(_POLICY)
     if path == FRAME:
-        kept["content-security-policy"] = answer.headers.get("content-security-policy", "default-src 'none'")
-        return Response(text, answer.status_code, kept)
-    return Response(_with_way_back(text), answer.status_code, {**kept, "content-security-policy": policy(text)})
+        return Response(text, answer.status_code, {**kept, _POLICY: own or "default-src 'none'"})
+    return Response(_with_way_back(text), answer.status_code, {**kept, _POLICY: policy(text, own)})
 
 
 class _Passed(StreamingResponse):

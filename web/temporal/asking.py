@@ -51,7 +51,7 @@ class Asked:
         """The request, if its address is one of Temporal UI's.
 
         Raises:
-            NotFound: The address leads out of `ROOT`, or is none that a browser would send.
+            NotFound: The address leads out of `ROOT` or into it twice, or is none that a browser would send.
         """
         path, query = request.scope["raw_path"], request.scope["query_string"]
         plain = _TARGET.fullmatch(path) and _TARGET.fullmatch(query) and b"#" not in path + query
@@ -108,9 +108,13 @@ def headers_for(told: Headers) -> dict[str, str]:
 
 
 def _stays_within(path: str) -> bool:
-    """Whether every reader of this path, however often it decodes it, is still below `ROOT` with it."""
+    """Whether every reader of this path, however often it decodes it, is still below `ROOT` with it, and only once.
+
+    Below `ROOT` twice is the frame, which prints what its address holds: `Asked.target` alone names it.
+    """
     decoded = path
     for _ in range(3):
         decoded = unquote(decoded)
-    steps = re.split(r"[/\\]", decoded)
-    return (path == ROOT or path.startswith(f"{ROOT}/")) and decoded.isprintable() and not {".", ".."} & set(steps)
+    steps = [step for step in re.split(r"[/\\]", decoded) if step]
+    leads_out = not decoded.isprintable() or {".", ".."} & set(steps) or steps[:2] == [ROOT[1:]] * 2
+    return (path == ROOT or path.startswith(f"{ROOT}/")) and not leads_out
