@@ -23,7 +23,7 @@ from web.console.words import Standing, look, on_target
 from web.rendering import rendered
 
 SHEETS: Final = (ROOT / "web" / "static" / "tokens.css", ROOT / "templates" / "audit" / "story.css")
-KINDS: Final = {
+KINDS: Final[Mapping[str, str]] = {
     EffectKind.CREDIT_NOTE: "a credit note",
     EffectKind.BALANCE_TRANSACTION: "a credit to the customer's balance",
 }
@@ -178,10 +178,17 @@ def _said(row: Mapping[str, Any], asked: Asked, people: Mapping[str, Person], ve
 def _effect(effect: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         **effect,
-        "what": KINDS[EffectKind(effect["kind"])],
+        "what": KINDS.get(effect["kind"], "something of a kind that cannot be read"),
         "amount": Money(effect["amount_minor"], effect["currency"]),
-        "sent": canonical_json(effect["params"]).decode(),
+        "sent": _sent(effect["params"]),
     }
+
+
+def _sent(params: object) -> str:
+    try:
+        return canonical_json(params).decode()
+    except TypeError:
+        return "It cannot be read."
 
 
 def _name(people: Mapping[str, Person], person_id: str) -> str:

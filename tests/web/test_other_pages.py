@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from plixo.bootstrap import open_checkpoint_desk
+from plixo.domain.ids import effect_id
 from plixo.store.audit_file import Checked, verify_document
 from starters.checkpoints import make_checkpoint
 from web.console.mailbox import linked
@@ -124,6 +125,38 @@ async def test_the_audit_page_does_not_believe_a_checkpoint_that_nobody_signed(h
     page = (await (await house.visitor("finance")).get("/audit")).text
     assert "Checkpoint 1 in the database was not signed by the audit key." in page
     assert "2 entries and 1 signatures of 1 requests, checked just now" in page
+
+
+@pytest.mark.asvs("16.5.3")
+@pytest.mark.parametrize(("at", "detail"), [("2026-08-03T14:00:00.000+00:00", "{}"), ("nope", '{"groups": ["cfo"]}')])
+async def test_a_planted_entry_stops_no_page(house: Any, at: str, detail: str) -> None:
+    approval_id = await house.asked()
+    planted = {"of": approval_id, "at": at, "detail": detail}
+    async with house.staff.desk.ledger.begin() as tx:
+        row = "insert into audit values (:of, 99, :at, 'reminded', 'system', :detail, 'x', 'y')"
+        await tx.session.execute(text(row), planted)
+    finance = await house.visitor("finance")
+    for path in ("/audit", "/audit/export.html", f"/approvals/{approval_id}"):
+        page = await finance.get(path)
+        assert (page.status_code, "reminded: this entry cannot be read" in page.text) == (200, True), path
+    told = (await (await house.caller("finance")).get(f"/api/v1/approvals/{approval_id}")).json()["timeline"]
+    assert told[-1]["text"] == "reminded: this entry cannot be read"
+    assert (await finance.get("/audit/export.json")).status_code == 200
+
+
+@pytest.mark.asvs("16.5.3")
+@pytest.mark.parametrize(("kind", "params"), [("gift", "{}"), ("credit_note", '{"amount": 1.5}')])
+async def test_a_planted_effect_does_not_stop_the_page(house: Any, kind: str, params: str) -> None:
+    approval_id = await house.asked()
+    row = "insert into effects (effect_id, approval_id, kind, key, params, amount_minor, currency, state, "
+    row += "stripe_object, why, customer_id, intended_at) values (:effect, :of, :kind, 'k', :params, 1, 'USD', "
+    row += "'intended', '', '', 'cus_1', '2026-08-03 14:00:00')"
+    planted = {"effect": effect_id(approval_id), "of": approval_id, "kind": kind, "params": params}
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text(row), planted)
+    page = await (await house.visitor("finance")).get("/audit/export.html")
+    assert page.status_code == 200
+    assert "cannot be read" in page.text
 
 
 async def test_auditors_take_the_log_with_them(house: Any) -> None:

@@ -445,7 +445,7 @@ async def test_a_page_with_a_policy_of_its_own_has_no_script_let_in(house: Any, 
     operator = await house.visitor("operator")
     for theirs in ("default-src 'none'; sandbox", ""):
         said = {"content-security-policy": theirs}
-        ui.answering = lambda _request, said=said: httpx.Response(200, html=PAGE, headers=said)  # type: ignore[misc]
+        ui.answering = lambda _request, said=said: httpx.Response(200, html=PAGE, headers=said)
         policy = (await operator.get("/temporal/x")).headers["content-security-policy"]
         assert policy.startswith(theirs), theirs
         assert "script-src 'self';" in policy, theirs

@@ -1,7 +1,6 @@
 """Reading requests and deciding on them."""
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -20,7 +19,7 @@ from web.console.deciding import deciding
 from web.console.inbox_view import LAST_PAGE, LONGEST_TEXT, plain_text
 from web.console.navigation import AUDITORS
 from web.console.request_view import visible
-from web.console.timeline import tell
+from web.console.timeline import moment, tell
 from web.identity import ApiCall, Visit
 
 approval_routes = router("approvals")
@@ -89,7 +88,7 @@ async def _say(call: Visit, approval_id: str, verdict: Verdict, comment: str) ->
 
 
 def _event(line: audit.AuditLine) -> EventOut:
-    return EventOut(at=datetime.fromisoformat(line.at), event=line.event, actor=line.actor, text=tell(line))
+    return EventOut(at=moment(line), event=line.event, actor=line.actor, text=tell(line))
 
 
 async def _detail(call: Visit, record: Record) -> ApprovalDetail:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Final
 
 from plixo.domain.effects import EffectKind
@@ -10,6 +10,9 @@ from plixo.domain.people import Group, Person
 from plixo.store.audit import AuditLine
 
 Detail = Mapping[str, Any]
+
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a moment that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Step:
         text: What they did.
         quote: Their own words.
         code: An id to copy.
-        bad: Whether something was refused or failed.
+        bad: Whether something was refused or failed, or the entry cannot be read.
+        unreadable: Whether the entry cannot be read: nothing of ours wrote it like this.
     """
 
     at: datetime
@@ -31,6 +35,7 @@ class Step:
     quote: str = ""
     code: str = ""
     bad: bool = False
+    unreadable: bool = False
 
 
 def timeline(lines: Sequence[AuditLine], people: Mapping[str, Person]) -> list[Step]:
@@ -38,30 +43,65 @@ def timeline(lines: Sequence[AuditLine], people: Mapping[str, Person]) -> list[S
 
     A decision has two entries, when it was signed and when it was taken up; a reader wants one.
     """
-    taken = {line.detail.get("decision_id") for line in lines if line.event in _SETTLED}
-    kept = [line for line in lines if line.event != "decision_signed" or line.detail.get("decision_id") not in taken]
+    taken = {_decision_id(line) for line in lines if line.event in _SETTLED}
+    kept = [line for line in lines if line.event != "decision_signed" or _decision_id(line) not in taken]
     return [step(line, people) for line in kept]
 
 
 def tell(line: AuditLine) -> str:
-    """What happened, in words without who did it."""
-    if line.event == "decision_refused" and line.actor == "system":
-        return f"refused a decision: {line.detail['why']}"
-    return _TELLERS.get(line.event, _unknown(line.event))(line.detail)
+    """What happened, in words without who did it, or that the entry cannot be read."""
+    read = _read(line)
+    return read[0] if read else _cannot_be_read(line)
+
+
+def moment(line: AuditLine) -> datetime:
+    """When it happened; the start of 1970 where the entry names no moment that can be shown."""
+    return _moment(line) or NEVER
 
 
 def step(line: AuditLine, people: Mapping[str, Person]) -> Step:
     """One entry in words, with who did it."""
     actor = people.get(line.actor)
     who = actor.name if actor else "Plixo" if line.actor == "system" else line.actor
-    return Step(
-        at=datetime.fromisoformat(line.at),
-        who=who,
-        text=tell(line),
-        quote=str(line.detail.get("comment", "")),
-        code=str(line.detail.get("stripe_object", "")),
-        bad=line.event in _BAD,
-    )
+    read = _read(line)
+    if read is None:
+        return Step(moment(line), who, _cannot_be_read(line), bad=True, unreadable=True)
+    text, quote, code = read
+    return Step(moment(line), who, text, quote, code, bad=line.event in _BAD)
+
+
+def _read(line: AuditLine) -> tuple[str, str, str] | None:
+    """Words, comment and id; None where whoever can write to the database left something else than an entry."""
+    try:
+        found = _words(line), str(line.detail.get("comment", "")), str(line.detail.get("stripe_object", ""))
+        "".join(found).encode()  # half a character would break the page
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return found if _moment(line) else None
+
+
+def _moment(line: AuditLine) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(line.at)
+    except (TypeError, ValueError):
+        return None
+    # At the ends of the calendar there are time zones that have no word for it.
+    return found if found.tzinfo and NEVER.year <= found.year < MAXYEAR else None
+
+
+def _cannot_be_read(line: AuditLine) -> str:
+    return f"{line.event.replace('_', ' ')}: this entry cannot be read"
+
+
+def _decision_id(line: AuditLine) -> str:
+    detail: object = line.detail  # whatever somebody left in the database
+    return str(detail.get("decision_id")) if isinstance(detail, dict) else ""
+
+
+def _words(line: AuditLine) -> str:
+    if line.event == "decision_refused" and line.actor == "system":
+        return f"refused a decision: {line.detail['why']}"
+    return _TELLERS.get(line.event, _unknown(line.event))(line.detail)
 
 
 def _requested(detail: Detail) -> str:
