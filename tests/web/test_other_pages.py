@@ -173,6 +173,24 @@ async def test_auditors_take_the_log_with_them(house: Any) -> None:
     assert verify_document(sealed.json(), house.staff.verifier) == Checked(1, 2, 1)
 
 
+@pytest.mark.asvs("16.4.2")
+async def test_what_auditors_take_holds_a_request_whose_chain_was_deleted(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, bare = await house.asked(request_id="r-1"), await house.asked(request_id="r-2")
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text("drop trigger audit_kept"))
+        await tx.session.execute(text("delete from audit where approval_id = :bare"), {"bare": bare})
+    finance = await house.visitor("finance")
+    document = (await finance.get("/audit/export.json")).json()
+    assert {block["approval_id"] for block in document["requests"]} == {kept, bare}
+    checked = verify_document(document, house.staff.verifier)
+    assert [finding.partition(":")[0] for finding in checked.findings] == [bare]
+    assert bare in (await finance.get("/audit/export.html")).text
+    monkeypatch.setattr("web.console.audit.MOST_TAKEN", 1)
+    assert "The 1 of 2 requests that changed last" in (await finance.get("/audit/export.html")).text
+
+
 @pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize("path", ["/audit/export.html", "/audit/export.json"])
 async def test_nobody_else_does(house: Any, path: str) -> None:
