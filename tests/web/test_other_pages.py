@@ -159,6 +159,19 @@ async def test_a_planted_effect_does_not_stop_the_page(house: Any, kind: str, pa
     assert "cannot be read" in page.text
 
 
+@pytest.mark.asvs("16.4.3")
+async def test_the_audit_page_goes_by_the_moment_that_was_signed(house: Any) -> None:
+    await house.asked()
+    house.clock.ahead = timedelta(hours=1)
+    await checkpoint(house)
+    await house.asked(request_id="r-2")
+    async with house.staff.desk.ledger.begin() as tx:
+        await tx.session.execute(text("drop trigger checkpoints_fixed"))
+        await tx.session.execute(text("update checkpoints set at = '2999-01-01 00:00:00.000000'"))
+    page = (await (await house.visitor("finance")).get("/audit")).text
+    assert "Every chain that changed since checkpoint 1 is unbroken and every signature holds: 2 entries" in page
+
+
 async def test_auditors_take_the_log_with_them(house: Any) -> None:
     approval_id = await house.asked(note="<b>Two days</b> down")
     finance = await house.visitor("finance")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -110,7 +110,7 @@ async def _look(visit: Visit) -> Looked:
         checkpoint = _signed(visit, newest) if newest else None
         if newest and checkpoint is None:
             problem = f"Checkpoint {newest.number} in the database was not signed by the audit key."
-        since = newest.at - SLACK if newest and checkpoint else None
+        since = datetime.fromisoformat(checkpoint.at) - SLACK if checkpoint else None
         ids, changed = await trail.changed_since(session, since, MOST_CHECKED)
         checked = Checked()
         async for block in audit_export.blocks(session, ids):
