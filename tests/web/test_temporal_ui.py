@@ -172,6 +172,26 @@ async def test_a_change_to_several_is_in_the_history_of_each(house: Any, ui: Pla
     assert len(ui.asked) == 1
 
 
+@pytest.mark.asvs("16.3.2")
+async def test_no_spelling_of_an_id_hides_whom_a_change_is_about(house: Any, ui: PlayedUi) -> None:
+    """Temporal reads the first JSON value of a body, however its letters are escaped and whatever comes after it."""
+    approval_id = await house.asked()
+    escaped = "".join(f"\\u{ord(letter):04X}" for letter in approval_id)
+    bodies = [
+        f'{{"workflowId": "credit/{escaped}"}}',
+        f'{{"workflowId": "credit\\u002f{approval_id}"}}',
+        f'{{"workflowId": "credit\\/\\u0043{approval_id[1:]}"}} and more',
+        f'{{"deep": {"[" * 5000}{"]" * 5000}, "workflowId": "credit/{escaped.lower()}"}}',
+    ]
+    operator = await house.visitor("operator")
+    for number, body in enumerate(bodies, 1):
+        await operator.post(f"{CALLS}/namespaces/default/batch-operations/b-{number}", content=body)
+        async with house.staff.desk.ledger.read() as session:
+            chain = await audit.lines(session, approval_id)
+        assert [line.event for line in chain].count("operated") == number, body[:80]
+    assert len(ui.asked) == len(bodies)
+
+
 async def test_a_look_leaves_nothing(house: Any, ui: PlayedUi) -> None:
     approval_id = await house.asked()
     workflow = f"{CALLS}/namespaces/default/workflows/credit%2F{approval_id}"

@@ -30,6 +30,7 @@ _NAMESPACE: Final = rf"{re.escape(CALLS)}namespaces/[^/]+/"
 _QUERY: Final = re.compile(rf"{_NAMESPACE}workflows/[^/]+/query/[^/]+")
 _WHAT: Final = re.compile(rf"{_NAMESPACE}(?:workflows/[^/]+/)?(?P<what>.+)")
 _APPROVAL: Final = re.compile(r"\b[A-Z]{2}-[A-Z2-7]{26}\b")
+_ESCAPED: Final = re.compile(r"\\u(?P<letter>[0-9A-Fa-f]{4})")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Asked:
             Refused: They are too many to keep of each that it was asked for.
         """
         text = f"{unquote(self.path)} {body.decode(errors='replace')}"
-        found = tuple(dict.fromkeys(_APPROVAL.findall(text)))
+        # Whoever writes JSON may escape any letter.
+        plain = _ESCAPED.sub(lambda escaped: chr(int(escaped["letter"], 16)), text)
+        found = tuple(dict.fromkeys(_APPROVAL.findall(f"{text} {plain}")))
         if len(found) > MAX_WORKFLOWS:
             raise Refused.one("executions", "too_many", f"Choose at most {MAX_WORKFLOWS} workflows at once.")
         return found
