@@ -43,7 +43,7 @@ class Intended(NamedTuple):
     Attributes:
         effect: The exact write.
         since: When it may have been tried first. The rows may have been restored and forget a try, so that is when the
-            request was made.
+            request was made; by the worker's own clock where that says earlier, since the console's may run ahead.
         against: Why the signed rows no longer allow it; empty while they do.
     """
 
@@ -123,7 +123,7 @@ class EffectActivities:
             known = await tx.effect(approval_id)
             if known:
                 against = await unmandated(tx, self.verifier, record, known[0])
-                return Intended(known[0], record.created_at, against)
+                return Intended(known[0], min(record.created_at, known[1]), against)
             try:
                 request, allowed = await verified_mandate(tx, self.verifier, record)
                 target = _shown(facts)
@@ -136,7 +136,7 @@ class EffectActivities:
             await tx.intend(effect, now)
             await tx.save(replace(record, approval=record.approval.executing()))
             await tx.audit(_entry(record, "effect_intended", effect, decided_by=list(allowed.decided_by)), now)
-            return Intended(effect, record.created_at)
+            return Intended(effect, min(record.created_at, now))
 
     async def _look_up(self, effect: Effect, against: str) -> StripeObject | CallRefused:
         """The rows no longer allow a write that was intended: it is not tried again, only looked for."""
