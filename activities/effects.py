@@ -33,6 +33,9 @@ _TO_BE_DONE: Final = frozenset({State.APPROVED, State.EXECUTING})
 KEY_LIFE: Final = timedelta(hours=20)
 """How long Stripe surely remembers an idempotency key, with room for clocks that differ; it promises 24 hours."""
 
+TRY_LIFE: Final = timedelta(seconds=60)
+"""After so long Temporal has given a try up, and another one may be under way: it sends nothing more."""
+
 NOT_ALLOWED: Final = "not_allowed"
 """The code of our own refusal to try a write again; Stripe has none of this name."""
 
@@ -82,6 +85,7 @@ class EffectActivities:
             return await self._execute(step)
 
     async def _execute(self, step: Step) -> Executed:
+        began = self.clock()
         record, known = await self._read(step.approval_id)
         if record.approval.state not in _TO_BE_DONE:
             return _executed(record)
@@ -90,7 +94,7 @@ class EffectActivities:
         if isinstance(intended, Executed):
             return intended
         effect, since, against = intended
-        made = await self._look_up(effect, against) if against else await self._carry_out(effect, since)
+        made = await (self._look_up(effect, against) if against else self._carry_out(effect, since, began))
         return await self._settle(effect, made)
 
     async def _read(self, approval_id: str) -> tuple[Record, bool]:
@@ -146,7 +150,7 @@ class EffectActivities:
             hold_for_the_key(refusal)
             return CallRefused(f"{against} Whether it was carried out before cannot be told: {refusal}", NOT_ALLOWED)
 
-    async def _carry_out(self, effect: Effect, since: datetime) -> StripeObject | CallRefused:
+    async def _carry_out(self, effect: Effect, since: datetime, began: datetime) -> StripeObject | CallRefused:
         """Try the write, under the same key each time.
 
         Once Stripe may have forgotten the key, or has answered with nothing but errors for a minute (it repeats a
@@ -158,9 +162,19 @@ class EffectActivities:
                 made = await ask(self.payments.find, effect)
                 if made:
                     return made
+            self._check_not_stalled(began)
             return await ask(self.payments.apply, effect)
         except CallRefused as refusal:
             return await self._despite(refusal, effect)
+
+    def _check_not_stalled(self, began: datetime) -> None:
+        """No timeout sees that the process was suspended, and by now Stripe may have forgotten the key.
+
+        Raises:
+            ApplicationError: Try again: the next try looks at the clock, and at Stripe, anew.
+        """
+        if not timedelta() <= self.clock() - began <= TRY_LIFE:
+            raise ApplicationError("This try was stalled; nothing was sent.", type="Stalled")
 
     async def _despite(self, refusal: CallRefused, effect: Effect) -> StripeObject | CallRefused:
         """A refusal is final, unless an earlier try was carried out all the same, or our key is what is wrong."""

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.effects import TRY_LIFE
 from plixo.messages.approvals import Executed, Step
 from tests.support.rows import NOW, DoneThenLost, PlayedStripe, Rows
+from workflows.policies import MONEY_TIMEOUT
 
 
 async def execute(rows: Rows, stripe: PlayedStripe, approval_id: str, attempt: int = 1) -> Executed:
@@ -28,3 +31,31 @@ async def test_whatever_the_consoles_clock_says_a_forgotten_key_is_looked_up(row
     rows.clock.forward(hours=25)
     assert await execute(rows, stripe, approval_id, attempt=2) == Executed("executed", "cn_1")
     assert len(stripe.made) == 1
+
+
+@pytest.mark.parametrize("stood", [timedelta(seconds=61), timedelta(days=1), -timedelta(seconds=1)])
+@pytest.mark.parametrize("before", ["facts", "find"])
+async def test_a_try_that_stood_still_sends_nothing_and_the_next_one_looks_first(
+    rows: Rows, before: str, stood: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspended, it outlives its time and perhaps the key's; another worker has long done it."""
+    stripe = PlayedStripe()
+    approval_id = await rows.approved()
+    call = getattr(stripe, before)
+
+    async def wakes_late(argument: Any) -> Any:
+        found = await call(argument)
+        rows.clock.at += stood
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stripe, before, wakes_late)
+        with pytest.raises(ApplicationError, match="stalled; nothing was sent") as caught:
+            await execute(rows, stripe, approval_id, attempt=9)
+    assert (stripe.asked, caught.value.non_retryable) == ([], False)
+    assert (await execute(rows, stripe, approval_id, attempt=10)).state == "executed"
+    assert len(stripe.made) == 1
+
+
+def test_a_try_counts_as_stalled_once_temporal_has_given_it_up() -> None:
+    assert TRY_LIFE == MONEY_TIMEOUT
