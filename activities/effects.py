@@ -193,6 +193,9 @@ class EffectActivities:
             record = await _locked(tx, effect.approval_id)
             known = await tx.effect(effect.approval_id)
             if known is None or known[0].state is not EffectState.INTENDED:
+                if known and known[0].state is EffectState.REFUSED and isinstance(made, StripeObject):
+                    late = _entry(record, "effect_done_after_refusal", effect, stripe_object=made.object_id)
+                    await tx.audit(late, now)
                 return _executed(record)
             if isinstance(made, CallRefused):
                 await tx.settle_effect(effect, None, str(made), now)

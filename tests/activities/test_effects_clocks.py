@@ -10,7 +10,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.effects import TRY_LIFE
 from plixo.messages.approvals import Executed, Step
+from plixo.ports import CallRefused
 from tests.support.rows import NOW, DoneThenLost, PlayedStripe, Rows
+from web.console.timeline import step
 from workflows.policies import MONEY_TIMEOUT
 
 
@@ -59,3 +61,27 @@ async def test_a_try_that_stood_still_sends_nothing_and_the_next_one_looks_first
 
 def test_a_try_counts_as_stalled_once_temporal_has_given_it_up() -> None:
     assert TRY_LIFE == MONEY_TIMEOUT
+
+
+async def test_a_write_that_lands_after_its_refusal_leaves_a_trace(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker's call is under way while another one's is refused, and the look-up does not show the first's yet."""
+    stripe = PlayedStripe()
+    approval_id = await rows.approved()
+    apply = stripe.apply
+
+    async def lands_late(effect: Any) -> Any:
+        stripe.apply = apply  # type: ignore[method-assign]
+        stripe.answers = [CallRefused("This invoice is locked.", "invoice_locked")]
+        assert (await execute(rows, stripe, approval_id)).state == "needs_attention"
+        return await apply(effect)
+
+    monkeypatch.setattr(stripe, "apply", lands_late)
+    assert (await execute(rows, stripe, approval_id)).state == "needs_attention"
+    last = (await rows.trail(approval_id))[-1]
+    assert (last.event, last.detail["stripe_object"]) == ("effect_done_after_refusal", "cn_1")
+    told = step(last, {})
+    assert (told.text, told.code, told.bad) == (
+        "found that an earlier try was carried out in Stripe all the same",
+        "cn_1",
+        True,
+    )
