@@ -33,6 +33,9 @@ _TO_BE_DONE: Final = frozenset({State.APPROVED, State.EXECUTING})
 KEY_LIFE: Final = timedelta(hours=20)
 """How long Stripe surely remembers an idempotency key, with room for clocks that differ; it promises 24 hours."""
 
+TRY_LIFE: Final = timedelta(seconds=60)
+"""After so long Temporal has given a try up, and another one may be under way: it sends nothing more."""
+
 NOT_ALLOWED: Final = "not_allowed"
 """The code of our own refusal to try a write again; Stripe has none of this name."""
 
@@ -43,7 +46,7 @@ class Intended(NamedTuple):
     Attributes:
         effect: The exact write.
         since: When it may have been tried first. The rows may have been restored and forget a try, so that is when the
-            request was made.
+            request was made; by the worker's own clock where that says earlier, since the console's may run ahead.
         against: Why the signed rows no longer allow it; empty while they do.
     """
 
@@ -82,6 +85,7 @@ class EffectActivities:
             return await self._execute(step)
 
     async def _execute(self, step: Step) -> Executed:
+        began = self.clock()
         record, known = await self._read(step.approval_id)
         if record.approval.state not in _TO_BE_DONE:
             return _executed(record)
@@ -90,7 +94,7 @@ class EffectActivities:
         if isinstance(intended, Executed):
             return intended
         effect, since, against = intended
-        made = await self._look_up(effect, against) if against else await self._carry_out(effect, since)
+        made = await (self._look_up(effect, against) if against else self._carry_out(effect, since, began))
         return await self._settle(effect, made)
 
     async def _read(self, approval_id: str) -> tuple[Record, bool]:
@@ -123,7 +127,7 @@ class EffectActivities:
             known = await tx.effect(approval_id)
             if known:
                 against = await unmandated(tx, self.verifier, record, known[0])
-                return Intended(known[0], record.created_at, against)
+                return Intended(known[0], min(record.created_at, known[1]), against)
             try:
                 request, allowed = await verified_mandate(tx, self.verifier, record)
                 target = _shown(facts)
@@ -136,7 +140,7 @@ class EffectActivities:
             await tx.intend(effect, now)
             await tx.save(replace(record, approval=record.approval.executing()))
             await tx.audit(_entry(record, "effect_intended", effect, decided_by=list(allowed.decided_by)), now)
-            return Intended(effect, record.created_at)
+            return Intended(effect, min(record.created_at, now))
 
     async def _look_up(self, effect: Effect, against: str) -> StripeObject | CallRefused:
         """The rows no longer allow a write that was intended: it is not tried again, only looked for."""
@@ -146,7 +150,7 @@ class EffectActivities:
             hold_for_the_key(refusal)
             return CallRefused(f"{against} Whether it was carried out before cannot be told: {refusal}", NOT_ALLOWED)
 
-    async def _carry_out(self, effect: Effect, since: datetime) -> StripeObject | CallRefused:
+    async def _carry_out(self, effect: Effect, since: datetime, began: datetime) -> StripeObject | CallRefused:
         """Try the write, under the same key each time.
 
         Once Stripe may have forgotten the key, or has answered with nothing but errors for a minute (it repeats a
@@ -158,9 +162,19 @@ class EffectActivities:
                 made = await ask(self.payments.find, effect)
                 if made:
                     return made
+            self._check_not_stalled(began)
             return await ask(self.payments.apply, effect)
         except CallRefused as refusal:
             return await self._despite(refusal, effect)
+
+    def _check_not_stalled(self, began: datetime) -> None:
+        """No timeout sees that the process was suspended, and by now Stripe may have forgotten the key.
+
+        Raises:
+            ApplicationError: Try again: the next try looks at the clock, and at Stripe, anew.
+        """
+        if not timedelta() <= self.clock() - began <= TRY_LIFE:
+            raise ApplicationError("This try was stalled; nothing was sent.", type="Stalled")
 
     async def _despite(self, refusal: CallRefused, effect: Effect) -> StripeObject | CallRefused:
         """A refusal is final, unless an earlier try was carried out all the same, or our key is what is wrong."""
@@ -179,6 +193,9 @@ class EffectActivities:
             record = await _locked(tx, effect.approval_id)
             known = await tx.effect(effect.approval_id)
             if known is None or known[0].state is not EffectState.INTENDED:
+                if known and known[0].state is EffectState.REFUSED and isinstance(made, StripeObject):
+                    late = _entry(record, "effect_done_after_refusal", effect, stripe_object=made.object_id)
+                    await tx.audit(late, now)
                 return _executed(record)
             if isinstance(made, CallRefused):
                 await tx.settle_effect(effect, None, str(made), now)

@@ -16,7 +16,7 @@ from plixo.directory.seed import load_seed
 from plixo.mail.post_office import PostOffice
 from plixo.oidc.provider import Provider, open_provider
 from plixo.policy.published import PublishedPolicy, load_policy
-from plixo.signing.keys import load_or_create_signing_key, load_public_keys
+from plixo.signing.keys import KeySource, load_or_create_signing_key
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from plixo.store import people, policies
 from plixo.store.administrators import ensure_administrator
@@ -113,7 +113,7 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
             temporal=await connect(settings, lazy=True),
             clock=now,
         )
-        verifier = StaffVerifier(load_public_keys(settings.public_keys))
+        verifier = StaffVerifier(KeySource(settings.public_keys))
         yield Staff(settings, desk, verifier, provider, payload_codec(settings), temporal_ui)
 
 
@@ -138,9 +138,9 @@ def open_checkpoint_desk(settings: Settings, ledger: SqlLedger) -> CheckpointDes
     key = load_or_create_signing_key(settings.audit_key, settings.audit_public_keys)
     return CheckpointDesk(
         ledger=ledger,
-        verifier=StaffVerifier(load_public_keys(settings.public_keys)),
+        verifier=StaffVerifier(KeySource(settings.public_keys)),
         signer=StaffSigner(key),
-        audit_verifier=StaffVerifier(load_public_keys(settings.audit_public_keys)),
+        audit_verifier=StaffVerifier(KeySource(settings.audit_public_keys)),
         folder=CheckpointFolder(settings.checkpoint_folder),
         clock=now,
     )
@@ -174,7 +174,7 @@ class Workshop:
 @asynccontextmanager
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """The workers' side: public keys only, the keys of payloads, and the Stripe key that may write."""
-    verifier = StaffVerifier(load_public_keys(settings.public_keys))
+    verifier = StaffVerifier(KeySource(settings.public_keys))
     load_payload_keys(settings.payload_keys)
     write_key = settings.stripe_api_key.get_secret_value()
     async with _engine(settings) as engine, _gateway(settings, write_key, read_only=False) as payments:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import GuestProtocol, KeySet, OKPKey
 
 from plixo.domain.canonical import sha256_hex
 
@@ -53,6 +53,44 @@ def load_public_keys(path: Path) -> KeySet:
         raise KeyFileError(f"There are no public signing keys at {path}; start the console once.") from error
     except (ValueError, KeyError, TypeError, JoseError) as error:
         raise KeyFileError(f"{path} holds no public signing keys.") from error
+
+
+class KeySource:
+    """The public keys of a file, read again when a statement names one that is not known yet.
+
+    A console with another signing key may come up at any time, and what it signs must not be refused until somebody
+    restarts the workers. The file is read again only where it has changed, so forgers who name keys cost little.
+
+    Raises:
+        KeyFileError: There is no such file, or it holds no keys; later on as well, rather than refusing what a key
+            signed that cannot be read right now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read()
+
+    def __call__(self, statement: GuestProtocol) -> KeySet:
+        """The keys, the one that the statement names among them if the file holds it."""
+        named = statement.headers().get("kid")
+        if all(key.kid != named for key in self._keys) and _version(self._path) != self._seen:
+            self._read()
+        return self._keys
+
+    def _read(self) -> None:
+        # Looked at before it is read: a key that is added in between is found by the next look.
+        seen = _version(self._path)
+        self._keys = load_public_keys(self._path)
+        self._seen = seen
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What tells one state of a file from the next; nothing where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _load_private(path: Path) -> OKPKey:

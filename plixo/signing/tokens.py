@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from plixo.domain.canonical import canonical_json
 from plixo.domain.refusals import NotAllowed
-from plixo.signing.keys import key_id
+from plixo.signing.keys import KeySource, key_id
 
 ALGORITHM: Final = "Ed25519"
 AUDIENCE: Final = "plixo:approvals"
@@ -48,9 +48,13 @@ class StaffSigner:
 
 @dataclass(frozen=True)
 class StaffVerifier:
-    """Checks what the staff side signed; holds public keys only."""
+    """Checks what the staff side signed; holds public keys only.
 
-    keys: KeySet
+    Attributes:
+        keys: The keys, or where they come from.
+    """
+
+    keys: KeySet | KeySource
 
     def verify(self, token: str, kind: str, *, now: datetime | None) -> Mapping[str, Any]:
         """The signed body.

@@ -1,6 +1,7 @@
 """The line to Stripe: every call goes within the rate and the deadline, and every failure comes back sorted."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -34,13 +35,23 @@ class Line:
         deadline: Seconds a call may take in all, and seconds it may wait for its turn.
         bucket: The rate; None for no limit.
         on_result: Told of every call that was tried.
+        clock: Wall time in seconds; it goes on while the process is suspended, as no timeout does.
     """
 
-    def __init__(self, secret: str, deadline: float, bucket: TokenBucket | None, on_result: OnResult | None) -> None:
+    def __init__(
+        self,
+        secret: str,
+        deadline: float,
+        bucket: TokenBucket | None,
+        on_result: OnResult | None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._secret = secret
         self._deadline = deadline
         self._bucket = bucket
         self._on_result = on_result or (lambda _operation, _result: None)
+        self._clock = clock
 
     async def read(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call that changes nothing: what is lost on the way is `Unavailable`."""
@@ -51,7 +62,10 @@ class Line:
         return await self._try(operation, call, writes=True)
 
     async def _try(self, operation: str, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        began = self._clock()
         await self._turn()
+        if writes and not 0 <= self._clock() - began <= 2 * self._deadline:
+            raise Unavailable("This try was stalled; nothing was sent.")
         try:
             answer = await self._call(call, writes=writes)
         except PaymentsError as failure:

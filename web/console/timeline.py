@@ -176,10 +176,19 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "effect_done": _done,
     "effect_refused": _refused("stopped before Stripe"),
     "effect_failed": _refused("could not apply it"),
+    "effect_done_after_refusal": _plain("found that an earlier try was carried out in Stripe all the same"),
     "operated": _operated,
     "operation_refused": _not_operated,
 }
 _SETTLED: Final = frozenset({"decision_recorded", "decision_conflict", "decision_refused"})
 _BAD: Final = frozenset(
-    {"open_refused", "decision_refused", "decision_conflict", "effect_refused", "effect_failed", "operation_refused"}
+    {
+        "open_refused",
+        "decision_refused",
+        "decision_conflict",
+        "effect_refused",
+        "effect_failed",
+        "effect_done_after_refusal",
+        "operation_refused",
+    }
 )

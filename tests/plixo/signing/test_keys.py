@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from joserfc.jwk import OctKey, OKPKey, RSAKey
+from joserfc.jwk import KeySet, OctKey, OKPKey, RSAKey
 
 from plixo.config import Settings
-from plixo.signing.keys import KeyFileError, key_id, load_or_create_signing_key, load_public_keys
+from plixo.domain.refusals import NotAllowed
+from plixo.signing.keys import KeyFileError, KeySource, key_id, load_or_create_signing_key, load_public_keys
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from tests.support.rows import NOW
 
@@ -120,3 +121,53 @@ def test_the_public_file_may_be_in_a_folder_of_its_own(private: Path, tmp_path: 
     assert settings.public_keys == tmp_path / "shared" / "public.json"
     assert [entry["kid"] for entry in json.loads(settings.public_keys.read_text())["keys"]] == [key_id(key)]
     assert Settings(data=tmp_path / "data").public_keys == settings.signing_key.with_name("signing-public.json")
+
+
+def signed_by_another(private: Path, public: Path) -> str:
+    """What a console with a new key signs; the key is added to the public file first."""
+    private.unlink()
+    return StaffSigner(load_or_create_signing_key(private, public)).sign("request", {"a": 2}, now=NOW)
+
+
+def test_a_key_that_is_added_while_we_run_is_known_at_once(private: Path, public: Path) -> None:
+    old = StaffSigner(load_or_create_signing_key(private, public)).sign("request", {"a": 1}, now=NOW)
+    verifier = StaffVerifier(KeySource(public))
+    assert verifier.verify(old, "request", now=NOW) == {"a": 1}
+    assert verifier.verify(signed_by_another(private, public), "request", now=NOW) == {"a": 2}
+    assert verifier.verify(old, "request", now=NOW) == {"a": 1}
+
+
+def test_what_a_key_signed_that_cannot_be_read_now_is_not_refused(private: Path, public: Path) -> None:
+    """A refusal is for good, and a file can be mended."""
+    old = StaffSigner(load_or_create_signing_key(private, public)).sign("request", {"a": 1}, now=NOW)
+    verifier = StaffVerifier(KeySource(public))
+    new = signed_by_another(private, public)
+    whole = public.read_text()
+    for content in (whole[:-20], None):
+        public.unlink() if content is None else public.write_text(content)
+        for _ in range(2):
+            with pytest.raises(KeyFileError, match=r"public signing keys"):
+                verifier.verify(new, "request", now=NOW)
+        assert verifier.verify(old, "request", now=NOW) == {"a": 1}
+    public.write_text(whole)
+    assert verifier.verify(new, "request", now=NOW) == {"a": 2}
+
+
+@pytest.mark.asvs("9.1.3")
+def test_forgers_who_name_keys_have_no_file_read(private: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_or_create_signing_key(private, public)
+    verifier = StaffVerifier(KeySource(public))
+    read: list[Path] = []
+
+    def counted(path: Path) -> KeySet:
+        read.append(path)
+        return load_public_keys(path)
+
+    monkeypatch.setattr("plixo.signing.keys.load_public_keys", counted)
+    for _ in range(3):
+        forged = StaffSigner(OKPKey.generate_key("Ed25519")).sign("request", {}, now=NOW)
+        with pytest.raises(NotAllowed):
+            verifier.verify(forged, "request", now=NOW)
+    assert read == []
+    verifier.verify(signed_by_another(private, public), "request", now=NOW)
+    assert read == [public]
