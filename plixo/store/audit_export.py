@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select, union
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import can_be_hashed
@@ -15,6 +16,9 @@ from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions
 from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
+
+_UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError, DataError)
+"""What rows lead to that nobody here wrote: a moment that no calendar has is the database driver's `DataError`."""
 
 
 async def known_ids(session: AsyncSession) -> Sequence[str]:
@@ -31,7 +35,7 @@ async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Blo
             record = await approvals.load(session, approval_id, lock=False)
             made = await decisions.of_approval(session, approval_id)
             effect = await _effect(session, approval_id)
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        except _UNREADABLE:
             yield {**_block(approval_id, None, chain, (), None), "state": UNREADABLE}
             continue
         if record or chain:

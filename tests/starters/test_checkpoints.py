@@ -211,6 +211,17 @@ async def test_a_row_that_cannot_be_read_is_a_finding_and_keeps_nothing_else_fro
     assert sorted(made.checkpoint.findings) == sorted(told)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("either_office", ["postgres"], indirect=True)
+async def test_a_moment_that_no_calendar_has_is_a_finding_too(either_office: Office, tmp_path: Path) -> None:
+    desk = desk_of(either_office, tmp_path)
+    sound, bad = await either_office.asked(), await either_office.asked()
+    await forge(desk, "update approvals set due_at = 'infinity' where approval_id = :bad", bad=bad)
+    made = await make_checkpoint(desk)
+    assert sorted(made.heads) == sorted([sound, bad])
+    assert made.checkpoint.findings == (f"{bad}: its rows were changed until they cannot be read",)
+
+
 async def test_a_restored_backup_can_be_signed_with_the_reason_and_is_a_beginning(
     office: Office, desk: CheckpointDesk
 ) -> None:
@@ -368,3 +379,18 @@ async def test_a_wish_that_cannot_be_met_says_why_and_is_tried_again(office: Off
     assert await meet_wishes(later) == 0
     with pytest.raises(CannotCheckpoint):
         await meet_wishes(replace(desk, clock=lambda: office.rows.clock() + GAP + LEASE + timedelta(seconds=1)))
+
+
+async def test_a_wish_that_says_it_is_taken_for_ever_is_met_all_the_same(either_office: Office, tmp_path: Path) -> None:
+    """A worker may add wishes, and one that nobody met would stand before every later one."""
+    desk = desk_of(either_office, tmp_path)
+    async with desk.ledger.read() as session:
+        postgres = session.get_bind().dialect.name == "postgresql"
+    ends = ("9999-12-31 23:59:59+00:00", *(("infinity",) if postgres else ()))
+    for number, end in enumerate(ends, start=1):
+        await forge(desk, f"insert into checkpoint_wishes values ('{end}', '{end}', '{end}', null, '')")
+        assert await wish(desk) == "already_asked"
+        later = replace(desk, clock=lambda far=number: either_office.rows.clock() + far * 2 * GAP)
+        assert await meet_wishes(later) == 1
+    async with desk.ledger.read() as session:
+        assert await checkpoints.waiting(session) == []

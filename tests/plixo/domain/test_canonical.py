@@ -72,7 +72,7 @@ def test_half_a_character_is_refused() -> None:
         canonical_json({"note": "\ud800"})
 
 
-@pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize(("open_", "close"), [("[", "]"), ('{"a":', "}")])
 def test_what_is_nested_too_deep_is_told_before_anything_fails_over_it(open_: str, close: str) -> None:
     assert can_be_hashed(json.loads(open_ * (DEEPEST - 1) + "1" + close * (DEEPEST - 1)))
     for times in (DEEPEST, 500):
