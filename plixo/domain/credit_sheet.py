@@ -73,23 +73,30 @@ def read_sheet(content: bytes, batch: str = "") -> list[SheetRow]:
 
 
 def _records(text: str) -> Iterator[_Raw]:
-    """Every record that holds anything; after one that cannot be read, reading goes on at the next line."""
+    """Every record that holds anything; after one that cannot be read, reading goes on at the next line.
+
+    A record that goes on over a line's end stands inside quotes there, whoever opened them. So it breaks on the very
+    line that an earlier one broke on, if it begins before that: its first line tells enough, and no line is read again
+    for each that stands before it.
+    """
     csv.field_size_limit(MOST_BYTES)  # a cell that is too long is refused by its name, when its end is known
     lines = list(io.StringIO(text, newline=""))
-    start = 0
+    start, broke_on = 0, -1
     while start < len(lines):
-        reader = csv.reader(_from(lines, start), strict=True)
+        end = start + 1 if start < broke_on else len(lines)
+        reader = csv.reader(_from(lines, start, end), strict=True)
         try:
             cells, problem = next(reader), None
         except csv.Error:
             cells, problem = _roughly(lines[start]), _BROKEN
+            broke_on = max(broke_on, start + reader.line_num - 1)
         if any(cells):
             yield _Raw(start + 1, cells, problem)
         start += 1 if problem else reader.line_num
 
 
-def _from(lines: Sequence[str], start: int) -> Iterator[str]:
-    return (lines[number] for number in range(start, len(lines)))
+def _from(lines: Sequence[str], start: int, end: int) -> Iterator[str]:
+    return (lines[number] for number in range(start, end))
 
 
 def _roughly(line: str) -> list[str]:

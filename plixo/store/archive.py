@@ -16,6 +16,7 @@ MANIFEST: Final = "manifest.json"
 FORMAT: Final = "plixo-backup-1"
 _LONGEST_MANIFEST: Final = 64 * 1024 * 1024
 _NAMES: Final = re.compile(r"(database\.(sqlite|dump)|(temporal|standin)\.sqlite|(keys|checkpoints)/[\w-][\w.-]*)")
+_MODE: Final = re.compile(r"[0-7]{1,3}")
 _CHUNK: Final = 1024 * 1024
 
 
@@ -132,12 +133,27 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
             raise NotABackup(f"its format is another than {FORMAT}")
         members = [Member(**member) for member in found.pop("members")]
         manifest = Manifest(**found, members=members)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _check_texts(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NotABackup("its manifest cannot be read") from error
     strange = [member.name for member in members if not _NAMES.fullmatch(member.name)]
     if strange:
         raise NotABackup(f"{strange[0]!r} does not belong in it")
     return manifest
+
+
+def _check_texts(manifest: Manifest) -> None:
+    """What is used only after something was replaced must be known to be usable before.
+
+    Raises:
+        ValueError: It is not.
+    """
+    texts = [manifest.made_at, manifest.version, manifest.database, manifest.revision]
+    texts += [text for member in manifest.members for text in (member.name, member.mode, member.sha256)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("what should be text is not")
+    if not all(_MODE.fullmatch(member.mode) for member in manifest.members):
+        raise ValueError("permissions are three octal digits")
 
 
 def _take(tar: tarfile.TarFile, found: tarfile.TarInfo, member: Member, folder: Path) -> None:

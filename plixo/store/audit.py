@@ -3,15 +3,16 @@
 Each entry's hash covers the one before it: a changed, removed or reordered entry breaks the chain at that place.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import RowMapping, Select, Text, bindparam, cast, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.canonical import sha256_hex
+from plixo.domain.canonical import can_be_hashed, sha256_hex
 from plixo.ports import AuditEntry
 from plixo.store.models import AuditRow
 
@@ -22,6 +23,15 @@ _LAST: Final = (
     .limit(1)
 )
 _NEW: Final = insert(AuditRow.metadata.tables[AuditRow.__tablename__])
+
+_ENTRIES: Final = select(
+    *(column for column in AuditRow.__table__.columns if column.name != "detail"),
+    # Whoever may add an entry may add one that no parser reads: it is parsed here, where that stops nothing else.
+    cast(AuditRow.detail, Text).label("detail"),
+)
+
+UNREADABLE_DETAIL: Final[Mapping[str, Any]] = {"unreadable": True}
+"""Stands for a detail that cannot be read or hashed; no entry of ours says this."""
 
 GENESIS: Final = "0" * 64
 """What the first entry of a chain names as the hash before it."""
@@ -58,13 +68,32 @@ async def append(session: AsyncSession, entry: AuditEntry, now: datetime) -> Non
 
 async def lines(session: AsyncSession, approval_id: str | None = None) -> Sequence[AuditLine]:
     """The chain of one request, or every chain, in order."""
-    query = select(AuditRow).order_by(AuditRow.approval_id, AuditRow.seq)
+    query = entries().order_by(AuditRow.approval_id, AuditRow.seq)
     if approval_id is not None:
         query = query.where(AuditRow.approval_id == approval_id)
-    return [
-        AuditLine(row.approval_id, row.seq, row.at, row.event, row.actor, row.detail, row.prev, row.hash)
-        for row in (await session.execute(query)).scalars()
-    ]
+    return await read(session, query)
+
+
+def entries() -> Select[Any]:
+    """Asks for entries; `read` reads what it is narrowed down to."""
+    return _ENTRIES
+
+
+async def read(session: AsyncSession, query: Select[Any]) -> Sequence[AuditLine]:
+    """The entries that the query asks for; what cannot be read in one stops none of the others."""
+    return [_line(row) for row in (await session.execute(query)).mappings()]
+
+
+def _line(row: RowMapping) -> AuditLine:
+    return AuditLine(**{**row, "detail": _detail(row["detail"])})
+
+
+def _detail(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) and can_be_hashed(found) else dict(UNREADABLE_DETAIL)
 
 
 def first_break(chain: Sequence[AuditLine]) -> str | None:
@@ -76,6 +105,8 @@ def first_break(chain: Sequence[AuditLine]) -> str | None:
         seq += 1
         if line.seq != seq:
             return f"{line.approval_id}: entry {seq} is missing or out of place (found {line.seq})"
+        if line.detail == UNREADABLE_DETAIL:
+            return f"{line.approval_id}: entry {line.seq} holds what no entry can, and cannot be read"
         if line.prev != prev:
             return f"{line.approval_id}: entry {line.seq} does not follow the one before it"
         if line.hash != line.expected_hash():

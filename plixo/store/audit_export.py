@@ -1,19 +1,24 @@
 """Reading the audit log out of the database, request by request."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select, union
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plixo.domain.canonical import can_be_hashed
 from plixo.domain.ids import effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions
 from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
+
+_UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError, DataError)
+"""What rows lead to that nobody here wrote: a moment that no calendar has is the database driver's `DataError`."""
 
 
 async def known_ids(session: AsyncSession) -> Sequence[str]:
@@ -29,11 +34,12 @@ async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Blo
         try:
             record = await approvals.load(session, approval_id, lock=False)
             made = await decisions.of_approval(session, approval_id)
-        except (LookupError, TypeError, ValueError, AttributeError):
+            effect = await _effect(session, approval_id)
+        except _UNREADABLE:
             yield {**_block(approval_id, None, chain, (), None), "state": UNREADABLE}
             continue
         if record or chain:
-            yield _block(approval_id, record, chain, made, await session.get(EffectRow, effect_id(approval_id)))
+            yield _block(approval_id, record, chain, made, effect)
 
 
 def _block(
@@ -41,7 +47,7 @@ def _block(
     record: Record | None,
     chain: Sequence[audit.AuditLine],
     made: Sequence[StoredDecision],
-    effect: EffectRow | None,
+    effect: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     return {
         "approval_id": approval_id,
@@ -50,7 +56,7 @@ def _block(
         "request": record.request.to_claims() if record else None,
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],
-        "effect": _effect(effect) if effect else None,
+        "effect": effect,
         "chain": [asdict(line) for line in chain],
     }
 
@@ -65,13 +71,23 @@ def _decision(stored: StoredDecision) -> dict[str, Any]:
     }
 
 
-def _effect(row: EffectRow) -> dict[str, Any]:
-    """What Stripe was sent, and what it made of it."""
+async def _effect(session: AsyncSession, approval_id: str) -> dict[str, Any] | None:
+    """What Stripe was sent, and what it made of it.
+
+    Raises:
+        ValueError: It holds what nobody can have sent.
+    """
+    row = await session.get(EffectRow, effect_id(approval_id))
+    if row is None:
+        return None
+    params: Any = row.params
+    if not isinstance(params, dict) or not can_be_hashed(params):
+        raise ValueError("its params cannot be hashed")
     return {
         "effect_id": row.effect_id,
         "kind": row.kind,
         "key": row.key,
-        "params": row.params,
+        "params": params,
         "amount_minor": row.amount_minor,
         "currency": row.currency,
         "state": row.state,

@@ -158,6 +158,8 @@ def check_block(block: Block, verifier: Verifier) -> str | None:
         return next(_problems(name, block, verifier), None)
     except ValueError as broken:
         return str(broken)
+    except RecursionError:
+        return f"{name}: it is nested too deep to be read"
     except (KeyError, TypeError, AttributeError) as broken:
         return f"{name}: it lacks what an audit file has ({broken})"
 
@@ -307,7 +309,7 @@ def _unsealed(name: str, block: Block, sealed: Mapping[str, Any] | None) -> str 
         return f"{name}: entry {entries + 1} is missing: the chain was cut off ({sealed['entries']} were sealed)"
     try:
         same = _seal(block) == sealed
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, RecursionError):
         same = False
     return None if same else f"{name}: it was changed after the file was sealed"
 

@@ -163,6 +163,11 @@ def _check_fits(settings: Settings, manifest: Manifest) -> None:
         raise CannotRestore(
             f"Its database is at revision {manifest.revision}, of a newer Plixo; restore with that one."
         )
+    held = {member.name for member in manifest.members} & {*_DATABASE.values()}
+    if _DATABASE[kind] not in held:
+        raise CannotRestore(f"It holds no {_DATABASE[kind]}: there is nothing to put back.")
+    for stray in held - {_DATABASE[kind]}:
+        raise CannotRestore(f"It holds {stray}, which has no place beside a {kind} database.")
 
 
 def _check_free(settings: Settings, manifest: Manifest, *, replace: bool) -> None:

@@ -55,10 +55,10 @@ async def insert(session: AsyncSession, checkpoint: Checkpoint, signed: str) -> 
 
 async def ask(session: AsyncSession, request_id: str, now: datetime) -> str:
     """Wish for a checkpoint; the id of the wish that stands, an earlier one where that still waits."""
-    known = await session.get(CheckpointWishRow, request_id)
-    waits = await waiting(session)
-    if known or waits:
-        return known.request_id if known else waits[0]
+    known = select(CheckpointWishRow.request_id).where(CheckpointWishRow.request_id == request_id)
+    stands = (await session.execute(known)).scalars().all() or await waiting(session)
+    if stands:
+        return stands[0]
     session.add(
         CheckpointWishRow(request_id=request_id, asked_at=now, leased_until=None, made=None, problem=""),
     )
@@ -81,6 +81,9 @@ async def problem(session: AsyncSession) -> str:
 async def lease(session: AsyncSession, now: datetime, lasts: timedelta, gap: timedelta) -> bool:
     """Take the waiting wishes for a while, so that one of several consoles meets them.
 
+    One that is leased for longer than a console can have leased it, with a clock that is a little ahead, is taken as
+    well: workers may add wishes, and such a one would stand before every later one for ever.
+
     Args:
         session: The database.
         now: What time it is.
@@ -93,19 +96,16 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, gap: tim
     last = await newest(session)
     if last and last[0].at > now - gap:
         return False
-    query = (
-        select(CheckpointWishRow)
-        .where(
-            CheckpointWishRow.made.is_(None),
-            or_(CheckpointWishRow.leased_until.is_(None), CheckpointWishRow.leased_until < now),
-        )
+    until = CheckpointWishRow.leased_until
+    free = (
+        select(CheckpointWishRow.request_id)
+        .where(CheckpointWishRow.made.is_(None), or_(until.is_(None), until < now, until > now + 2 * lasts))
         .with_for_update(skip_locked=True)
     )
-    rows = (await session.execute(query)).scalars().all()
-    for row in rows:
-        row.leased_until = now + lasts
-    await session.flush()
-    return bool(rows)
+    taken = (await session.execute(free)).scalars().all()
+    wishes = update(CheckpointWishRow).where(CheckpointWishRow.request_id.in_(taken))
+    await session.execute(wishes.values(leased_until=now + lasts))
+    return bool(taken)
 
 
 async def meet(session: AsyncSession, number: int) -> None:

@@ -117,8 +117,8 @@ async def apply(url: str, roles: Roles) -> None:
     made, engine = statements(url, roles), open_engine(url)
     try:
         async with engine.begin() as connection:
-            for role in (roles.staff, roles.worker):
-                await _check(connection, role)
+            for role, other in ((roles.staff, roles.worker), (roles.worker, roles.staff)):
+                await _check(connection, role, other)
             for line in made:
                 await connection.execute(text(line))
     finally:
@@ -141,13 +141,21 @@ def _of_role(database: str, role: str, grants: Grants) -> Iterator[str]:
 
 _BOUND: Final = text(
     "select rolsuper or rolcreaterole or rolreplication or exists (select from pg_tables where schemaname = 'public' "
-    "and pg_has_role(:role, tableowner, 'member')) from pg_roles where rolname = :role"
+    "and pg_has_role(mine.oid, tableowner, 'member')) as unbound, has_schema_privilege(mine.oid, 'public', 'create') "
+    "as makes, (select min(rolname) from pg_roles other where rolname in (:other, 'pg_write_all_data') "
+    "and pg_has_role(mine.oid, other.oid, 'member')) as member_of from pg_roles mine where rolname = :role"
 )
 
 
-async def _check(connection: AsyncConnection, role: str) -> None:
-    unbound = (await connection.execute(_BOUND, {"role": role})).scalar_one_or_none()
-    if unbound is None:
+async def _check(connection: AsyncConnection, role: str, other: str) -> None:
+    found = (await connection.execute(_BOUND, {"role": role, "other": other})).one_or_none()
+    if found is None:
         raise CannotGrant(f"There is no role {role}; make it first: create role {role} login password '…'.")
-    if unbound:
+    if found.unbound:
         raise CannotGrant(f"{role} may do more than any grant says: it must own no table and be no superuser.")
+    if found.member_of:
+        wanted = f"revoke {found.member_of} from {role}"
+        raise CannotGrant(f"{role} is a member of {found.member_of} and may do all that one may; first: {wanted}.")
+    if found.makes:
+        wanted = f"revoke create on schema public from public, {role}"
+        raise CannotGrant(f"{role} may make tables and functions of its own in schema public; first: {wanted}.")

@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plixo.store import audit
 from plixo.store.audit import AuditLine
 from plixo.store.models import AuditRow
 
 
 async def newest(session: AsyncSession, limit: int = 50) -> Sequence[AuditLine]:
     """The last entries, newest first."""
-    query = select(AuditRow).order_by(AuditRow.at.desc(), AuditRow.approval_id, AuditRow.seq.desc()).limit(limit)
-    return [
-        AuditLine(row.approval_id, row.seq, row.at, row.event, row.actor, row.detail, row.prev, row.hash)
-        for row in (await session.execute(query)).scalars()
-    ]
+    newest_first = (AuditRow.at.desc(), AuditRow.approval_id, AuditRow.seq.desc())
+    return await audit.read(session, audit.entries().order_by(*newest_first).limit(limit))
 
 
 async def changed_since(session: AsyncSession, moment: datetime | None, limit: int) -> tuple[Sequence[str], int]:

@@ -1,6 +1,7 @@
 """Backup and restore, with requests that wait meanwhile: they are decided where the backup was put back."""
 
 import asyncio
+import hashlib
 import io
 import json
 import tarfile
@@ -226,6 +227,25 @@ def renamed(members: Any) -> Any:
     return manifest_with(members=found["members"])(members)
 
 
+def member_with(**changed: Any) -> Any:
+    def change(members: Any) -> Any:
+        found = json.loads(members[0][1])["members"]
+        return manifest_with(members=[*found[:-1], found[-1] | changed])(members)
+
+    return change
+
+
+def without_database(members: Any) -> Any:
+    found = [one for one in json.loads(members[0][1])["members"] if one["name"] != "database.sqlite"]
+    return manifest_with(members=found)([one for one in members if one[0] != "database.sqlite"])
+
+
+def with_a_file_for_a_database(members: Any) -> Any:
+    found = json.loads(members[0][1])["members"]
+    stray = {"name": "database.sqlite", "size": 1, "mode": "600", "sha256": hashlib.sha256(b"x").hexdigest()}
+    return [*manifest_with(members=[*found, stray])(members), ("database.sqlite", b"x", REG)]
+
+
 SPOILT: dict[str, tuple[Any, str]] = {
     "a flipped byte": (flipped, "keys/signing-private.json is not as it was written"),
     "a missing file": (without, "checkpoints/checkpoint-000001.json is missing"),
@@ -234,6 +254,11 @@ SPOILT: dict[str, tuple[Any, str]] = {
     "a way out of the folder": (renamed, "'keys/../../evil' does not belong in it"),
     "another format": (manifest_with(format="other"), "its format is another"),
     "a manifest of something else": (manifest_with(more=1), "its manifest cannot be read"),
+    "no permissions": (member_with(mode="9z"), "its manifest cannot be read"),
+    "permissions as a number": (member_with(mode=600), "its manifest cannot be read"),
+    "a name that is none": (member_with(name=7), "its manifest cannot be read"),
+    "a revision that is none": (manifest_with(revision=["0001"]), "its manifest cannot be read"),
+    "no database": (without_database, "It holds no database.sqlite"),
     "no manifest": (lambda members: [(*one, REG) for one in members[1:]], "it does not begin with a manifest"),
 }
 
@@ -300,6 +325,9 @@ def test_postgresql_is_not_restored_over_tables_or_beside_others(tmp_path: Path,
         made = tmp_path / "backup"
         make(theirs, made, [])
         new = theirs.model_copy(update={"data": tmp_path / "new", "public_keys_file": ""})
+        stray = rewritten(made, with_a_file_for_a_database)
+        with pytest.raises(CannotRestore, match=r"It holds database\.sqlite, which has no place"):
+            restore(new, stray, replace=True)
         with pytest.raises(CannotRestore, match="The database's own tables would be replaced"):
             restore(new, made, replace=False)
         with psycopg.connect(url.replace("+psycopg", "")), pytest.raises(CannotRestore, match="1 others are connected"):

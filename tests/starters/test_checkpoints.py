@@ -12,12 +12,13 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import text
 
 from activities.audit import AuditActivities
+from plixo.domain.ids import effect_id
 from plixo.domain.refusals import NotAllowed
 from plixo.messages.audit import CheckpointWish
 from plixo.signing.keys import load_or_create_signing_key, load_public_keys
 from plixo.signing.tokens import StaffSigner, StaffVerifier
-from plixo.store import audit_export, checkpoints
-from plixo.store.audit_file import hashes_of
+from plixo.store import audit_export, checkpoints, trail
+from plixo.store.audit_file import hashes_of, to_document, verify_document
 from plixo.store.checkpoint_check import NONE_KEPT, Against, Shelf, shelf
 from plixo.store.checkpoint_file import BadCheckpoint, Held, prove
 from plixo.store.checkpoint_folder import CheckpointFolder
@@ -162,6 +163,63 @@ async def test_a_bit_flip_is_quoted_in_what_is_signed_after_it(office: Office, d
     assert made.checkpoint.findings == (f"{first}: entry 1 was changed",)
     _, found = await look(desk)
     assert found.notes == (f"When checkpoint 1 was signed, this was found: {first}: entry 1 was changed",)
+
+
+SPOILT = {
+    "nested": '{"a":' * 600 + "1" + "}" * 600,
+    "nested until no parser reads it": '{"a":' * 5_000 + "1" + "}" * 5_000,
+    "a number without end": f'{{"a": {"9" * 5_000}}}',
+    "a float": '{"a": 1.5}',
+    "half a character": '{"a": "\\ud800"}',
+    "no object": "[]",
+}
+FORGED = (
+    "insert into audit values (:approval_id, 3, '2026-08-03T14:00:00.000+00:00', 'noted', 'system', :detail, '', '')"
+)
+UNSENT = (
+    "insert into effects values (:effect_id, :approval_id, 'credit_note', :params, :effect_id, 'cus_1', 1, 'USD', "
+    "'intended', '', '', '2026-08-03 14:00:00+00:00', null)"
+)
+
+
+async def forge(desk: CheckpointDesk, statement: str, **values: str) -> None:
+    """As a worker that was taken over: it may add to the audit log, and write down an effect."""
+    async with desk.ledger.begin() as tx:
+        await tx.session.execute(text(statement), values)
+
+
+async def test_a_row_that_cannot_be_read_is_a_finding_and_keeps_nothing_else_from_being_signed(
+    either_office: Office, tmp_path: Path
+) -> None:
+    desk = desk_of(either_office, tmp_path)
+    sound, *bad = [await either_office.asked() for _ in range(1 + 2 * len(SPOILT))]
+    rows, effects = bad[: len(SPOILT)], bad[len(SPOILT) :]
+    for number, spoilt in enumerate(SPOILT.values()):
+        await forge(desk, FORGED, approval_id=rows[number], detail=spoilt)
+        about = {"effect_id": effect_id(effects[number]), "approval_id": effects[number]}
+        await forge(desk, UNSENT, params=spoilt, **about)
+    made = await make_checkpoint(desk)
+    assert sorted(made.heads) == sorted([sound, *bad])
+    assert (await make_checkpoint(desk)).checkpoint.compared_with == 1
+    async with desk.ledger.read() as session:
+        blocks = [block async for block in audit_export.blocks(session, [sound, *bad])]
+        assert rows[0] in {line.approval_id for line in await trail.newest(session)}
+    document = json.loads(json.dumps(to_document(blocks, {}, either_office.rows.signer, desk.clock(), whole=True)))
+    told = [f"{one}: entry 3 holds what no entry can, and cannot be read" for one in rows]
+    told += [f"{one}: its rows were changed until they cannot be read" for one in effects]
+    assert list(verify_document(document, desk.verifier).findings) == told
+    assert sorted(made.checkpoint.findings) == sorted(told)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("either_office", ["postgres"], indirect=True)
+async def test_a_moment_that_no_calendar_has_is_a_finding_too(either_office: Office, tmp_path: Path) -> None:
+    desk = desk_of(either_office, tmp_path)
+    sound, bad = await either_office.asked(), await either_office.asked()
+    await forge(desk, "update approvals set due_at = 'infinity' where approval_id = :bad", bad=bad)
+    made = await make_checkpoint(desk)
+    assert sorted(made.heads) == sorted([sound, bad])
+    assert made.checkpoint.findings == (f"{bad}: its rows were changed until they cannot be read",)
 
 
 async def test_a_restored_backup_can_be_signed_with_the_reason_and_is_a_beginning(
@@ -321,3 +379,18 @@ async def test_a_wish_that_cannot_be_met_says_why_and_is_tried_again(office: Off
     assert await meet_wishes(later) == 0
     with pytest.raises(CannotCheckpoint):
         await meet_wishes(replace(desk, clock=lambda: office.rows.clock() + GAP + LEASE + timedelta(seconds=1)))
+
+
+async def test_a_wish_that_says_it_is_taken_for_ever_is_met_all_the_same(either_office: Office, tmp_path: Path) -> None:
+    """A worker may add wishes, and one that nobody met would stand before every later one."""
+    desk = desk_of(either_office, tmp_path)
+    async with desk.ledger.read() as session:
+        postgres = session.get_bind().dialect.name == "postgresql"
+    ends = ("9999-12-31 23:59:59+00:00", *(("infinity",) if postgres else ()))
+    for number, end in enumerate(ends, start=1):
+        await forge(desk, f"insert into checkpoint_wishes values ('{end}', '{end}', '{end}', null, '')")
+        assert await wish(desk) == "already_asked"
+        later = replace(desk, clock=lambda far=number: either_office.rows.clock() + far * 2 * GAP)
+        assert await meet_wishes(later) == 1
+    async with desk.ledger.read() as session:
+        assert await checkpoints.waiting(session) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plixo.domain.canonical import canonical_json, sha256_hex
+from plixo.domain.canonical import DEEPEST, can_be_hashed, canonical_json, sha256_hex
 
 clean_text = st.text(st.characters(exclude_categories=["Cs"]))
 plain = st.recursive(
@@ -70,3 +70,11 @@ def test_what_json_cannot_say_is_refused(value: Any) -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^text holds half a character, which UTF-8 cannot say$"):
         canonical_json({"note": "\ud800"})
+
+
+@pytest.mark.parametrize(("open_", "close"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deep_is_told_before_anything_fails_over_it(open_: str, close: str) -> None:
+    assert can_be_hashed(json.loads(open_ * (DEEPEST - 1) + "1" + close * (DEEPEST - 1)))
+    for times in (DEEPEST, 500):
+        assert not can_be_hashed(json.loads(open_ * times + "1" + close * times))
+    assert not can_be_hashed([1.5])

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -10,8 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plixo.domain import credit_sheet
 from plixo.domain.cells import STARTS_FORMULA
-from plixo.domain.credit_sheet import COLUMNS, LONGEST_CELL, MOST_BYTES, SheetRow, read_sheet, write_bad_rows
+from plixo.domain.credit_sheet import (
+    COLUMNS,
+    LONGEST_CELL,
+    MOST_BYTES,
+    SheetRow,
+    _from,
+    _records,
+    read_sheet,
+    write_bad_rows,
+)
 from plixo.domain.ids import parse_request_id
 from plixo.domain.refusals import Refused
 
@@ -155,6 +166,43 @@ def test_a_bad_row_is_named_by_its_line_and_stops_only_itself(bad: bytes, code: 
     assert codes(content) == {3: code}
     assert [row.cells["note"] for row in found if not row.problem] == ["Two days down"] * 3
     assert [row.request_id for row in found if not row.problem] == ids(f"{HEADER}{GOOD}{GOOD}{GOOD}".encode())
+
+
+def one_by_one(text: str) -> list[tuple[int, bool]]:
+    """Where each record begins and whether it is broken, as whoever has all day would find out."""
+    lines, start, found = list(io.StringIO(text, newline="")), 0, []
+    while start < len(lines):
+        reader = csv.reader(iter(lines[start:]), strict=True)
+        try:
+            cells, broken = next(reader), False
+        except csv.Error:
+            cells, broken = credit_sheet._roughly(lines[start]), True
+        found += [(start + 1, broken)] if any(cells) else []
+        start += 1 if broken else reader.line_num
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text('a,"\n\r', max_size=60))
+def test_where_records_begin_does_not_depend_on_how_it_is_found_out(text: str) -> None:
+    assert [(raw.line, raw.problem is not None) for raw in _records(text)] == one_by_one(text)
+
+
+@pytest.mark.parametrize("last", ["", 'a"x,"b"x\n', GOOD])
+def test_quotes_that_are_never_closed_make_no_line_be_read_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    read = Counter[str]()
+
+    def counted(lines: Sequence[str], *bounds: int) -> Iterator[str]:
+        for line in _from(lines, *bounds):
+            read["lines"] += 1
+            yield line
+
+    monkeypatch.setattr(credit_sheet, "_from", counted)
+    content = HEADER + 'a","\n' * 2_000 + last
+    assert len(read_sheet(content.encode())) == 2_000 + bool(last)
+    assert read["lines"] <= 3 * 2_002
 
 
 def test_what_stands_inside_a_long_cell_is_never_taken_for_a_row() -> None:

@@ -187,6 +187,13 @@ def take_the_request_for_a_decision(document: Document) -> None:
     first(document)["decisions"][0]["signed"] = first(document)["signed"]
 
 
+def nested(times: int = 2_000) -> Document:
+    found: Document = {}
+    for _ in range(times):
+        found = {"a": found}
+    return found
+
+
 @pytest.mark.parametrize(
     ("tamper", "named"),
     [
@@ -211,6 +218,8 @@ def take_the_request_for_a_decision(document: Document) -> None:
         (lambda it: first(it)["chain"][2].pop("prev"), f"{FIRST}: entry 3 does not have the fields of an entry"),
         (lambda it: first(it).pop("signed"), f"{FIRST}: it lacks what an audit file has ('signed')"),
         (lambda it: first(it).update(decisions=7), f"{FIRST}: it lacks what an audit file has"),
+        (lambda it: first(it)["chain"][1].update(detail=nested()), f"{FIRST}: it is nested too deep to be read"),
+        (lambda it: first(it).update(request=nested()), f"{FIRST}: it is nested too deep to be read"),
     ],
 )
 @pytest.mark.asvs("16.4.2")

@@ -196,6 +196,38 @@ async def test_a_role_that_no_grant_binds_is_refused(postgres_url: str, roles: R
     assert refused(postgres_url, roles.staff, "select from approvals"), "all or none"
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "grant create on schema public to public",
+            "revoke create on schema public from public",
+            "{staff} may make tables and functions of its own in schema public",
+        ),
+        ("grant {staff} to {worker}", "revoke {staff} from {worker}", "{worker} is a member of {staff}"),
+        ("grant {worker} to {staff}", "revoke {worker} from {staff}", "{staff} is a member of {worker}"),
+        (
+            "grant pg_write_all_data to {worker}",
+            "revoke pg_write_all_data from {worker}",
+            "{worker} is a member of pg_write_all_data",
+        ),
+    ],
+)
+async def test_what_would_go_round_the_grants_is_refused_in_words(
+    postgres_url: str, roles: Roles, before: str, after: str, said: str
+) -> None:
+    names = {"staff": roles.staff, "worker": roles.worker}
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute(before.format(**names).encode())
+        try:
+            with pytest.raises(CannotGrant, match=said.format(**names)):
+                await apply(postgres_url, roles)
+        finally:
+            owner.execute(after.format(**names).encode())
+    assert refused(postgres_url, roles.staff, "select from approvals"), "all or none"
+
+
 @pytest.mark.parametrize("names", [("a", "a"), ("A", "b"), ("a; drop table audit", "b"), ("", "b"), ("a" * 64, "b")])
 def test_names_that_would_not_do_are_refused(names: tuple[str, str]) -> None:
     with pytest.raises(CannotGrant):
