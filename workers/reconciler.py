@@ -19,7 +19,7 @@ from plixo.ports import Clock
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger
 from starters.decisions import signal
-from starters.revival import RUNNING, Run, latest_run, status_in_words, take_up_again
+from starters.revival import MISSING, RUNNING, Run, latest_run, status_in_words, take_up_again
 from starters.workflows import TemporalAway, reaching
 from workers.patience import Patience
 
@@ -111,8 +111,10 @@ class Reconciler:
         return await self._one_by_one("told", settled, lambda found: self._tell(found, settled[found]))
 
     async def _tell(self, approval_id: str, decision_id: str) -> bool:
-        """Tell a workflow once more of a decision that stands, unless it is applying it already."""
+        """Tell a workflow once more of a decision that stands, unless it is applying it already; or start a lost one."""
         run = await latest_run(self.temporal, approval_id)
+        if run.how == MISSING:
+            return await take_up_again(self.ledger, self.temporal, run, self.clock)
         if run.how != RUNNING or run.busy:
             return False
         async with self.ledger.read() as session:
@@ -120,11 +122,16 @@ class Reconciler:
         return stored is not None and await signal(self.temporal, stored.decision)
 
     async def _lost(self) -> int:
-        """Requests under way of which Temporal knows nothing; counted first, since there is hardly ever one."""
+        """Requests under way of which Temporal knows nothing; counted first, since there is hardly ever one.
+
+        Only runs as old as the requests count, or each that is younger would hide one that is lost. A run that took
+        up an old request just now is left out with them, which costs no more than reading the list.
+        """
+        before = self.clock() - LAG
         async with self.ledger.read() as session:
-            ids = await approvals.under_way(session, self.clock() - LAG)
+            ids = await approvals.under_way(session, before)
         async with reaching(PAGE_SECONDS):
-            running = (await self.temporal.count_workflows(_RUNNING)).count
+            running = (await self.temporal.count_workflows(f"{_RUNNING} AND StartTime < '{before.isoformat()}'")).count
         if running >= len(ids):
             return 0
         known = {run.id.removeprefix(_PREFIX) async for page in self._listed(_RUNNING) for run in page}

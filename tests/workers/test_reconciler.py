@@ -69,9 +69,12 @@ def ahead(house: House, by: timedelta) -> Callable[[], datetime]:
     return lambda: house.desk.clock() + by
 
 
-async def look_until(house: House, what: str, done: Callable[[], Awaitable[Any]]) -> None:
+async def look_until(
+    house: House, what: str, done: Callable[[], Awaitable[Any]], clock: Callable[[], datetime] | None = None
+) -> None:
     """Looks as a worker does, only sooner: Temporal's list of workflows lags a moment."""
-    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, ahead(house, LAG + timedelta(minutes=1)))
+    clock = clock or ahead(house, LAG + timedelta(minutes=1))
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, clock)
 
     async def seen() -> bool:
         await reconciler.look()
@@ -231,6 +234,34 @@ async def test_a_stranger_under_a_requests_name_holds_it_up_no_longer_than_it_ru
     await look_until(house, "the request to be taken up", gone)
     await house.decide(asked, "controller")
     assert (await house.until_ended(asked)).approval.state is State.EXECUTED
+
+
+async def test_a_deleted_one_is_found_however_many_were_begun_since(one_house: House) -> None:
+    """Younger workflows must not make up the number of those that are missed."""
+    house = one_house
+    asked = await house.ask("762.00", reason="goodwill")
+    await house.until_waiting(asked)
+    then = house.desk.clock()
+    for amount in ("763.00", "764.00"):
+        await house.until_waiting(await house.ask(amount, reason="goodwill"))
+    await missing(house, asked)
+
+    async def found() -> bool:
+        return await traces(house, asked) == ["missing"] and await running(house, asked)
+
+    await look_until(house, "the deleted one to be found", found, lambda: then + LAG)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_one_that_is_to_be_told_of_its_approval_and_is_gone_is_taken_up(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.decide(approval_id, "controller")
+    assert await office.rows.state(approval_id) is State.APPROVED
+    office.temporal.closed.append(f"credit/{approval_id}")
+    office.rows.clock.forward(minutes=1)
+    assert await Reconciler(office.rows.ledger, office.desk.temporal, office.rows.clock)._forgotten() == 1
+    assert office.temporal.started == [f"credit/{approval_id}"] * 2
+    assert (await office.rows.events(approval_id))[-1] == EVENT
 
 
 async def test_looking_again_settles_nothing_twice(one_house: House) -> None:
