@@ -78,20 +78,23 @@ class Reconciler:
 
     async def _interrupted(self) -> int:
         """Requests that have not ended, and whose latest run has without completing."""
-        began = self.clock()
         since = f" AND CloseTime >= '{self.since.isoformat()}'" if self.since else ""
-        seen, settled, unsettled = set[str](), set[str](), list[datetime]()
+        seen, settled = set[str](), set[str]()
+        closed, unsettled = list[datetime](), list[datetime]()
         async for page in self._listed(_CLOSED_EARLY + since):
+            closed += [run.close_time for run in page if run.close_time]
             latest = {run.id: run for run in reversed(page) if run.id not in seen}
             seen |= set(latest)
             settled |= {run.run_id for run in page if run.run_id in self.settled}
             for run in await self._open(latest.values()):
                 if await self._take_up(run):
                     settled.add(run.run_id)
-                else:
-                    unsettled.append(run.close_time or began)
+                elif run.close_time:
+                    unsettled.append(run.close_time)
         taken = len(settled - self.settled)
-        self.settled, self.since = settled, min([began, *unsettled]) - LAG
+        self.settled = settled
+        if closed:  # by Temporal's clock alone: a worker's that is ahead would pass over what closes next
+            self.since = min([max(closed), *unsettled]) - LAG
         return taken
 
     async def _open(self, runs: Collection[WorkflowExecution]) -> list[WorkflowExecution]:

@@ -19,7 +19,7 @@ from plixo.messages.approvals import CreditRequest
 from starters.credits import Asked
 from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
 from tests.support.databases import database
-from tests.support.desk import Office
+from tests.support.desk import Office, later
 from tests.support.house import House, open_house
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
@@ -183,6 +183,16 @@ async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(office:
 
 
 @pytest.mark.asyncio(loop_scope="function")
+async def test_an_entry_of_a_clock_that_was_ahead_holds_up_no_later_run(office: Office) -> None:
+    approval_id, clock = await office.asked(), office.rows.clock
+    office.temporal.closed.append(f"credit/{approval_id}")
+    first, second = Run(approval_id, "run-1", "terminated"), Run(approval_id, "run-2", "terminated")
+    assert await take_up_again(office.rows.ledger, office.desk.temporal, first, later(office, days=1))
+    assert await take_up_again(office.rows.ledger, office.desk.temporal, second, clock)
+    assert len(office.temporal.started) == 3
+
+
+@pytest.mark.asyncio(loop_scope="function")
 @pytest.mark.parametrize("how", ["terminated", "missing", "completed"])
 async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, how: str) -> None:
     approval_id = await office.asked()
@@ -262,6 +272,22 @@ async def test_one_that_is_to_be_told_of_its_approval_and_is_gone_is_taken_up(of
     assert await Reconciler(office.rows.ledger, office.desk.temporal, office.rows.clock)._forgotten() == 1
     assert office.temporal.started == [f"credit/{approval_id}"] * 2
     assert (await office.rows.events(approval_id))[-1] == EVENT
+
+
+async def test_a_clock_that_is_ahead_hides_nothing_that_ends_later(one_house: House) -> None:
+    house = one_house
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, ahead(house, timedelta(days=1)))
+    for amount in ("766.00", "767.00"):
+        asked = await house.ask(amount, reason="goodwill")
+        await house.until_waiting(asked)
+        ended = (await house.workflow(asked).describe()).run_id
+        await terminated(house, asked)
+
+        async def seen(ended: str = ended) -> bool:
+            await reconciler._interrupted()
+            return ended in reconciler.settled
+
+        await until("it to be settled", seen)
 
 
 async def test_looking_again_settles_nothing_twice(one_house: House) -> None:
