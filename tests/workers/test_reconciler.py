@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
@@ -16,11 +17,13 @@ from temporalio.common import WorkflowIDReusePolicy
 from demo.waiting import until
 from plixo.domain.approval import State
 from plixo.messages.approvals import CreditRequest
+from plixo.store import decisions
 from starters.credits import Asked
 from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
 from tests.support.databases import database
 from tests.support.desk import Office, later
 from tests.support.house import House, open_house
+from tests.support.rows import tamper
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
 from workflows.credit import CreditApprovalWorkflow
@@ -203,6 +206,53 @@ async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, ho
         office.rows.ledger, office.desk.temporal, Run(approval_id, "run", how), office.rows.clock
     )
     assert (len(office.temporal.started), await office.rows.events(approval_id)) == (1, trail)
+
+
+class PlayedList(Reconciler):
+    """Looks at what the test says is Temporal's list."""
+
+    listed: ClassVar[list[Any]] = []
+
+    async def _listed(self, query: str) -> AsyncIterator[list[Any]]:
+        assert "CloseTime" not in query or self.since
+        yield self.listed
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_after_a_mass_termination_each_look_takes_up_some_and_none_is_left_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the end of a look, as a worker that is to stop does, does not wait for all of them."""
+    monkeypatch.setattr("workers.reconciler.AT_ONCE", 2)
+    ids, clock = [await office.asked() for _ in range(5)], office.rows.clock
+    began = clock()
+    office.temporal.closed += [f"credit/{approval_id}" for approval_id in ids]
+    ended = WorkflowExecutionStatus.TERMINATED
+    runs = [
+        SimpleNamespace(id=f"credit/{found}", run_id=found, status=ended, close_time=began + timedelta(minutes=number))
+        for number, found in enumerate(ids)
+    ]
+    reconciler = PlayedList(office.rows.ledger, office.desk.temporal, clock)
+    monkeypatch.setattr(PlayedList, "listed", runs[::-1])
+    assert [await reconciler._interrupted(), reconciler.since] == [2, began + timedelta(minutes=2) - LAG]
+    assert [await reconciler._interrupted() for _ in range(3)] == [2, 1, 0]
+    assert reconciler.since == began + timedelta(minutes=4) - LAG
+    assert sorted(office.temporal.started[5:]) == sorted(f"credit/{approval_id}" for approval_id in ids)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_only_what_ended_just_now_is_read_to_be_told(office: Office) -> None:
+    """By when the request ended, so that the decisions of all that ever ended need not be read."""
+    rows = office.rows
+    first, second, third = [await office.asked() for _ in range(3)]
+    for approval_id, verdict in ((first, "reject"), (second, "reject"), (third, "approve")):
+        await rows.decide(approval_id, "controller", verdict)
+    rows.clock.forward(minutes=5)
+    long_ago = (rows.clock() - timedelta(days=400)).isoformat(sep=" ")
+    tamper(rows.url, "update approvals set ended_at = ? where approval_id = ?", long_ago, first)
+    async with rows.ledger.read() as session:
+        found = [approval_id for approval_id, _ in await decisions.settling(session, rows.clock())]
+    assert sorted(found) == sorted([second, third])
 
 
 async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) -> None:
