@@ -35,4 +35,4 @@ class Patience:
             return True
         times, last = self.sent_at[key]
         doubled: timedelta = FIRST * 2 ** min(times - 1, 10)
-        return now >= last + min(doubled, LONGEST)
+        return not last <= now < last + min(doubled, LONGEST)  # a clock that was set back keeps nothing waiting

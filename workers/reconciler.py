@@ -5,6 +5,7 @@ on. And a decision that was recorded in the instant in which server, worker and 
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from plixo.ports import Clock
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger
 from starters.decisions import signal
-from starters.revival import RUNNING, Run, latest_run, status_in_words, take_up_again
+from starters.revival import MISSING, RUNNING, Run, latest_run, status_in_words, take_up_again
 from starters.workflows import TemporalAway, reaching
 from workers.patience import Patience
 
@@ -63,7 +64,7 @@ class Reconciler:
     clock: Clock
     since: datetime | None = None
     settled: set[str] = field(default_factory=set)
-    patience: dict[str, Patience] = field(default_factory=lambda: {"told": Patience(), "found": Patience()})
+    patience: dict[str, Patience] = field(default_factory=lambda: defaultdict(Patience))
 
     async def look(self) -> int:
         """Take up again what was interrupted, forgotten or lost; how many requests that were.
@@ -78,20 +79,18 @@ class Reconciler:
 
     async def _interrupted(self) -> int:
         """Requests that have not ended, and whose latest run has without completing."""
-        began = self.clock()
         since = f" AND CloseTime >= '{self.since.isoformat()}'" if self.since else ""
-        seen, settled, unsettled = set[str](), set[str](), list[datetime]()
+        seen, closed, found = set[str](), dict[str, datetime](), dict[str, WorkflowExecution]()
         async for page in self._listed(_CLOSED_EARLY + since):
+            closed |= {run.run_id: run.close_time for run in page if run.close_time}
             latest = {run.id: run for run in reversed(page) if run.id not in seen}
             seen |= set(latest)
-            settled |= {run.run_id for run in page if run.run_id in self.settled}
-            for run in await self._open(latest.values()):
-                if await self._take_up(run):
-                    settled.add(run.run_id)
-                else:
-                    unsettled.append(run.close_time or began)
-        taken = len(settled - self.settled)
-        self.settled, self.since = settled, min([began, *unsettled]) - LAG
+            found |= {run.run_id: run for run in await self._open(latest.values())}
+        taken = await self._one_by_one("ended", found, lambda run_id: self._take_up(found[run_id]))
+        self.settled &= set(closed)
+        unsettled = [closed[run_id] for run_id in found if run_id in closed and run_id not in self.settled]
+        if closed:  # by Temporal's clock alone: a worker's that is ahead would pass over what closes next
+            self.since = min(unsettled or [max(closed.values())]) - LAG
         return taken
 
     async def _open(self, runs: Collection[WorkflowExecution]) -> list[WorkflowExecution]:
@@ -102,7 +101,10 @@ class Reconciler:
 
     async def _take_up(self, run: WorkflowExecution) -> bool:
         interrupted = Run(run.id.removeprefix(_PREFIX), run.run_id, status_in_words(run))
-        return await _alone(partial(take_up_again, self.ledger, self.temporal, interrupted, self.clock))
+        settled = await take_up_again(self.ledger, self.temporal, interrupted, self.clock)
+        if settled:
+            self.settled.add(run.run_id)
+        return settled
 
     async def _forgotten(self) -> int:
         """Requests that people settled, while the workflow that was to go on from there does not know."""
@@ -111,8 +113,10 @@ class Reconciler:
         return await self._one_by_one("told", settled, lambda found: self._tell(found, settled[found]))
 
     async def _tell(self, approval_id: str, decision_id: str) -> bool:
-        """Tell a workflow once more of a decision that stands, unless it is applying it already."""
+        """Tell a workflow once more of a decision that stands, unless it is applying it; or start a lost one."""
         run = await latest_run(self.temporal, approval_id)
+        if run.how == MISSING:
+            return await take_up_again(self.ledger, self.temporal, run, self.clock)
         if run.how != RUNNING or run.busy:
             return False
         async with self.ledger.read() as session:
@@ -120,11 +124,16 @@ class Reconciler:
         return stored is not None and await signal(self.temporal, stored.decision)
 
     async def _lost(self) -> int:
-        """Requests under way of which Temporal knows nothing; counted first, since there is hardly ever one."""
+        """Requests under way of which Temporal knows nothing; counted first, since there is hardly ever one.
+
+        Only runs as old as the requests count, or each that is younger would hide one that is lost. A run that took
+        up an old request just now is left out with them, which costs no more than reading the list.
+        """
+        before = self.clock() - LAG
         async with self.ledger.read() as session:
-            ids = await approvals.under_way(session, self.clock() - LAG)
+            ids = await approvals.under_way(session, before)
         async with reaching(PAGE_SECONDS):
-            running = (await self.temporal.count_workflows(_RUNNING)).count
+            running = (await self.temporal.count_workflows(f"{_RUNNING} AND StartTime < '{before.isoformat()}'")).count
         if running >= len(ids):
             return 0
         known = {run.id.removeprefix(_PREFIX) async for page in self._listed(_RUNNING) for run in page}

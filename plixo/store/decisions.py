@@ -102,9 +102,13 @@ async def settling(session: AsyncSession, before: datetime) -> Sequence[tuple[st
     query = (
         select(DecisionRow.approval_id, func.min(DecisionRow.decision_id))
         .join(ApprovalRow, ApprovalRow.approval_id == DecisionRow.approval_id)
-        .where(ApprovalRow.state.in_(_SETTLED), DecisionRow.status == "recorded")
-        .group_by(DecisionRow.approval_id, ApprovalRow.state)
-        .having(last < before, or_(ApprovalRow.state == State.APPROVED.value, last > before - _JUST_ENDED))
+        .where(
+            ApprovalRow.state.in_(_SETTLED),
+            or_(ApprovalRow.state == State.APPROVED.value, ApprovalRow.ended_at > before - _JUST_ENDED),
+            DecisionRow.status == "recorded",
+        )
+        .group_by(DecisionRow.approval_id)
+        .having(last < before)
         .order_by(last)
     )
     return [(approval_id, decision_id) for approval_id, decision_id in await session.execute(query)]

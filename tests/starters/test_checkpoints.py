@@ -365,6 +365,14 @@ async def test_wishes_in_quick_succession_wait(office: Office, desk: CheckpointD
     assert await meet_wishes(replace(desk, clock=lambda: office.rows.clock() + GAP + timedelta(seconds=1))) == 1
 
 
+async def test_a_checkpoint_dated_in_the_future_stops_no_wish(office: Office, desk: CheckpointDesk) -> None:
+    await make_checkpoint(replace(desk, clock=lambda: office.rows.clock() + timedelta(days=1)))
+    await wish(desk)
+    assert await meet_wishes(desk) == 1
+    await wish(desk, "flood")
+    assert await meet_wishes(desk) == 0
+
+
 async def test_a_wish_that_cannot_be_met_says_why_and_is_tried_again(office: Office, desk: CheckpointDesk) -> None:
     first = await office.asked()
     await office.decide(first)

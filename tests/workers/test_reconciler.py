@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
@@ -16,11 +17,13 @@ from temporalio.common import WorkflowIDReusePolicy
 from demo.waiting import until
 from plixo.domain.approval import State
 from plixo.messages.approvals import CreditRequest
+from plixo.store import decisions
 from starters.credits import Asked
 from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
 from tests.support.databases import database
-from tests.support.desk import Office
+from tests.support.desk import Office, later
 from tests.support.house import House, open_house
+from tests.support.rows import tamper
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
 from workflows.credit import CreditApprovalWorkflow
@@ -69,9 +72,12 @@ def ahead(house: House, by: timedelta) -> Callable[[], datetime]:
     return lambda: house.desk.clock() + by
 
 
-async def look_until(house: House, what: str, done: Callable[[], Awaitable[Any]]) -> None:
+async def look_until(
+    house: House, what: str, done: Callable[[], Awaitable[Any]], clock: Callable[[], datetime] | None = None
+) -> None:
     """Looks as a worker does, only sooner: Temporal's list of workflows lags a moment."""
-    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, ahead(house, LAG + timedelta(minutes=1)))
+    clock = clock or ahead(house, LAG + timedelta(minutes=1))
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, clock)
 
     async def seen() -> bool:
         await reconciler.look()
@@ -180,6 +186,16 @@ async def test_one_ended_again_and_again_is_taken_up_less_and_less_often(office:
 
 
 @pytest.mark.asyncio(loop_scope="function")
+async def test_an_entry_of_a_clock_that_was_ahead_holds_up_no_later_run(office: Office) -> None:
+    approval_id, clock = await office.asked(), office.rows.clock
+    office.temporal.closed.append(f"credit/{approval_id}")
+    first, second = Run(approval_id, "run-1", "terminated"), Run(approval_id, "run-2", "terminated")
+    assert await take_up_again(office.rows.ledger, office.desk.temporal, first, later(office, days=1))
+    assert await take_up_again(office.rows.ledger, office.desk.temporal, second, clock)
+    assert len(office.temporal.started) == 3
+
+
+@pytest.mark.asyncio(loop_scope="function")
 @pytest.mark.parametrize("how", ["terminated", "missing", "completed"])
 async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, how: str) -> None:
     approval_id = await office.asked()
@@ -190,6 +206,53 @@ async def test_what_ended_in_the_last_instant_is_not_taken_up(office: Office, ho
         office.rows.ledger, office.desk.temporal, Run(approval_id, "run", how), office.rows.clock
     )
     assert (len(office.temporal.started), await office.rows.events(approval_id)) == (1, trail)
+
+
+class PlayedList(Reconciler):
+    """Looks at what the test says is Temporal's list."""
+
+    listed: ClassVar[list[Any]] = []
+
+    async def _listed(self, query: str) -> AsyncIterator[list[Any]]:
+        assert "CloseTime" not in query or self.since
+        yield self.listed
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_after_a_mass_termination_each_look_takes_up_some_and_none_is_left_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the end of a look, as a worker that is to stop does, does not wait for all of them."""
+    monkeypatch.setattr("workers.reconciler.AT_ONCE", 2)
+    ids, clock = [await office.asked() for _ in range(5)], office.rows.clock
+    began = clock()
+    office.temporal.closed += [f"credit/{approval_id}" for approval_id in ids]
+    ended = WorkflowExecutionStatus.TERMINATED
+    runs = [
+        SimpleNamespace(id=f"credit/{found}", run_id=found, status=ended, close_time=began + timedelta(minutes=number))
+        for number, found in enumerate(ids)
+    ]
+    reconciler = PlayedList(office.rows.ledger, office.desk.temporal, clock)
+    monkeypatch.setattr(PlayedList, "listed", runs[::-1])
+    assert [await reconciler._interrupted(), reconciler.since] == [2, began + timedelta(minutes=2) - LAG]
+    assert [await reconciler._interrupted() for _ in range(3)] == [2, 1, 0]
+    assert reconciler.since == began + timedelta(minutes=4) - LAG
+    assert sorted(office.temporal.started[5:]) == sorted(f"credit/{approval_id}" for approval_id in ids)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_only_what_ended_just_now_is_read_to_be_told(office: Office) -> None:
+    """By when the request ended, so that the decisions of all that ever ended need not be read."""
+    rows = office.rows
+    first, second, third = [await office.asked() for _ in range(3)]
+    for approval_id, verdict in ((first, "reject"), (second, "reject"), (third, "approve")):
+        await rows.decide(approval_id, "controller", verdict)
+    rows.clock.forward(minutes=5)
+    long_ago = (rows.clock() - timedelta(days=400)).isoformat(sep=" ")
+    tamper(rows.url, "update approvals set ended_at = ? where approval_id = ?", long_ago, first)
+    async with rows.ledger.read() as session:
+        found = [approval_id for approval_id, _ in await decisions.settling(session, rows.clock())]
+    assert sorted(found) == sorted([second, third])
 
 
 async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) -> None:
@@ -231,6 +294,50 @@ async def test_a_stranger_under_a_requests_name_holds_it_up_no_longer_than_it_ru
     await look_until(house, "the request to be taken up", gone)
     await house.decide(asked, "controller")
     assert (await house.until_ended(asked)).approval.state is State.EXECUTED
+
+
+async def test_a_deleted_one_is_found_however_many_were_begun_since(one_house: House) -> None:
+    """Younger workflows must not make up the number of those that are missed."""
+    house = one_house
+    asked = await house.ask("762.00", reason="goodwill")
+    await house.until_waiting(asked)
+    then = house.desk.clock()
+    for amount in ("763.00", "764.00"):
+        await house.until_waiting(await house.ask(amount, reason="goodwill"))
+    await missing(house, asked)
+
+    async def found() -> bool:
+        return await traces(house, asked) == ["missing"] and await running(house, asked)
+
+    await look_until(house, "the deleted one to be found", found, lambda: then + LAG)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_one_that_is_to_be_told_of_its_approval_and_is_gone_is_taken_up(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.decide(approval_id, "controller")
+    assert await office.rows.state(approval_id) is State.APPROVED
+    office.temporal.closed.append(f"credit/{approval_id}")
+    office.rows.clock.forward(minutes=1)
+    assert await Reconciler(office.rows.ledger, office.desk.temporal, office.rows.clock)._forgotten() == 1
+    assert office.temporal.started == [f"credit/{approval_id}"] * 2
+    assert (await office.rows.events(approval_id))[-1] == EVENT
+
+
+async def test_a_clock_that_is_ahead_hides_nothing_that_ends_later(one_house: House) -> None:
+    house = one_house
+    reconciler = Reconciler(house.workshop.ledger, house.workshop.temporal, ahead(house, timedelta(days=1)))
+    for amount in ("766.00", "767.00"):
+        asked = await house.ask(amount, reason="goodwill")
+        await house.until_waiting(asked)
+        ended = (await house.workflow(asked).describe()).run_id
+        await terminated(house, asked)
+
+        async def seen(ended: str = ended) -> bool:
+            await reconciler._interrupted()
+            return ended in reconciler.settled
+
+        await until("it to be settled", seen)
 
 
 async def test_looking_again_settles_nothing_twice(one_house: House) -> None:

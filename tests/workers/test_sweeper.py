@@ -77,6 +77,16 @@ async def test_what_is_not_taken_is_sent_less_and_less_often(office: Office) -> 
     assert len(office.temporal.signals) == 4 + 20, "and never less often than every ten minutes"
 
 
+async def test_a_clock_that_is_set_back_keeps_nothing_waiting(office: Office) -> None:
+    approval_id = await office.asked()
+    await office.rows.say(approval_id, "controller")
+    sweeper = Sweeper(office.rows.ledger, office.desk.temporal, office.rows.clock)
+    office.rows.clock.forward(days=1)
+    assert await sweeper.sweep() == 1
+    office.rows.clock.forward(hours=-23)
+    assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
+
+
 async def test_a_new_process_sends_at_once_what_the_one_before_it_was_patient_with(office: Office) -> None:
     approval_id = await office.asked()
     await office.rows.say(approval_id, "controller")
