@@ -6,7 +6,9 @@ from starters.credits import Asked, request_credit
 from tests.support.house import House, credit_form
 from workers.main import approvals_worker, stripe_worker
 
-BACKLOG = 30
+BACKLOG = 45
+WELL_BEFORE_ITS_END = BACKLOG * 2 // 3
+"""What a worker has in its hands already goes first, and that is a dozen or two; without priorities it would be all."""
 
 
 async def imported(house: House) -> Asked:
@@ -31,11 +33,11 @@ async def test_a_single_request_goes_before_the_rest_of_an_imports_backlog_at_it
     async with approvals_worker(house.workshop.temporal, house.workshop):
         for asked in (*many, first):
             await house.until_state(asked, State.APPROVED)
-        assert await came_before(house, first, "opened") < BACKLOG / 2
+        assert await came_before(house, first, "opened") < WELL_BEFORE_ITS_END
 
         second = await house.ask("0.01")
         await house.until_state(second, State.APPROVED)
         async with stripe_worker(house.workshop.stripe_client, house.workshop):
             for asked in (*many, first, second):
                 await house.until_state(asked, State.EXECUTED)
-        assert await came_before(house, second, "effect_done") < BACKLOG / 2
+        assert await came_before(house, second, "effect_done") < WELL_BEFORE_ITS_END
