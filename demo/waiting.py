@@ -12,23 +12,26 @@ class NeverHappened(Exception):
     """What was waited for did not come."""
 
 
-async def until(what: str, look: Callable[[], Awaitable[T | None]], *, every: float = 0.05) -> T:
+async def until(
+    what: str, look: Callable[[], Awaitable[T | None]], *, every: float = 0.05, patience: float = PATIENCE_SECONDS
+) -> T:
     """Look again and again until there is something to see.
 
     Args:
         what: In words, for who waited in vain.
         look: Answers None, or something false, while there is nothing.
         every: Seconds between two looks.
+        patience: Seconds to wait in all.
 
     Raises:
         NeverHappened: It did not come in time.
     """
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience):
             while True:
                 found = await look()
                 if found:
                     return found
                 await asyncio.sleep(every)
     except TimeoutError as error:
-        raise NeverHappened(f"waited {PATIENCE_SECONDS:.0f} s for {what}") from error
+        raise NeverHappened(f"waited {patience:.0f} s for {what}") from error

@@ -79,11 +79,6 @@ class Sweeper:
         return stored is None or await send(self.ledger, self.temporal, stored.decision, self.clock)
 
 
-async def sweep_once(ledger: SqlLedger, temporal: Client, clock: Clock) -> int:
-    """Sweep without a memory of what was sent before; how many were sent."""
-    return await Sweeper(ledger, temporal, clock).sweep()
-
-
 async def _alone(one: Callable[[], Awaitable[bool]]) -> bool:
     """What fails stops itself alone: it would be the oldest at every sweep, and hold up all others for good.
 

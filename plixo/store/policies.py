@@ -33,9 +33,3 @@ async def rate(session: AsyncSession, currency: str, base: str) -> tuple[str, da
     """What one major unit is worth in the base currency, as text, and since when it is known."""
     row = await session.get(RateRow, (currency, base))
     return (row.rate, row.as_of) if row else None
-
-
-async def set_rate(session: AsyncSession, currency: str, base: str, value: str, as_of: datetime) -> None:
-    """Keep a rate."""
-    await session.merge(RateRow(currency=currency, base=base, rate=value, as_of=as_of))
-    await session.flush()

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from demo import waiting
 from demo.actors import Actor
 from demo.places import Ports
 from demo.stack import Stack, running
@@ -24,10 +25,6 @@ WORKER: Final = Path(__file__).parent / "worker.py"
 PATIENCE_SECONDS: Final = 240.0
 LOOK_SECONDS: Final = 0.03
 T = TypeVar("T")
-
-
-class NeverCame(Exception):
-    """What a fault waited for did not come."""
 
 
 @dataclass
@@ -105,20 +102,12 @@ class Field:
 
 
 async def until(what: str, look: Callable[[], Awaitable[T | None]], *, patience: float = PATIENCE_SECONDS) -> T:
-    """Look again and again until there is something to see.
+    """As `demo.waiting.until`, closer and for longer: a moment between two looks may be the one to strike in.
 
     Raises:
-        NeverCame: It did not come in time.
+        NeverHappened: It did not come in time.
     """
-    try:
-        async with asyncio.timeout(patience):
-            while True:
-                found = await look()
-                if found:
-                    return found
-                await asyncio.sleep(LOOK_SECONDS)
-    except TimeoutError as error:
-        raise NeverCame(f"waited {patience:.0f} s for {what}") from error
+    return await waiting.until(what, look, every=LOOK_SECONDS, patience=patience)
 
 
 @asynccontextmanager
@@ -144,7 +133,7 @@ async def insist(call: Callable[[], Awaitable[httpx.Response]]) -> httpx.Respons
     """Post again, as people do, until there is an answer that is one.
 
     Raises:
-        NeverCame: There was none for too long.
+        NeverHappened: There was none for too long.
     """
 
     async def once() -> httpx.Response | None:

@@ -11,8 +11,9 @@ from typing import Final
 from demo import check
 from demo.parts import Part
 from demo.playing import _sources
+from demo.waiting import NeverHappened
 from tests.faults.crowd import Crowd
-from tests.faults.field import Field, NeverCame, Tally, opened
+from tests.faults.field import Field, Tally, opened
 from tests.faults.plan import Batch, Gust, Plan
 from tests.faults.postgres import own_postgres, programs
 from tests.faults.scenes import Scenes
@@ -129,7 +130,7 @@ async def _scenes(stage: Scenes, scenes: Sequence[str], tell: Tell) -> None:
         tell(f"scene: {scene.replace('_', ' ')}")
         try:
             await stage.play(scene)
-        except (NeverCame, TimeoutError) as never:
+        except (NeverHappened, TimeoutError) as never:
             stage.field.tally.findings.append(f"The scene {scene} was not played to its end: {never}.")
             await stage.field.new_worker()
 

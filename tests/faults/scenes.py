@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, Final
 
 from demo.parts import Part
+from demo.waiting import NeverHappened
 from tests.faults.crowd import Crowd
-from tests.faults.field import Field, NeverCame, until
+from tests.faults.field import Field, until
 from tests.faults.plan import WRITES, Errand
 
 NOTES: Final = {"method": "POST", "path": "/v1/credit_notes"}
@@ -130,7 +131,7 @@ class Scenes:
                 return request_id
             os.kill(worker.pid, signal.SIGCONT)
             await self.crowd.comes_to(request_id, "executed")
-        raise NeverCame("every time it held the lock")
+        raise NeverHappened("every time it held the lock")
 
     async def _a_day_later(self) -> None:
         """One that Stripe did and one that it never saw; its keys are forgotten when they are tried again.

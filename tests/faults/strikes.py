@@ -10,8 +10,9 @@ from typing import Final
 
 from demo.parts import Part
 from demo.preparing import wait_for_temporal
+from demo.waiting import NeverHappened
 from tests.faults.crowd import Crowd
-from tests.faults.field import LOOK_SECONDS, Field, NeverCame, until
+from tests.faults.field import LOOK_SECONDS, Field, until
 from tests.faults.plan import WRITES, Errand, Strike
 
 PATIENCE_SECONDS: Final = 60.0
@@ -62,7 +63,7 @@ class Strikes:
         act: Callable[[Strike, int], Awaitable[None]] = getattr(self, f"_{kind}")
         try:
             await act(strike, number)
-        except NeverCame as never:
+        except NeverHappened as never:
             self.field.tally.findings.append(f"{NAMES[strike.kind]}: its moment never came ({never}).")
             await self.field.kill_worker()
         else:
@@ -77,7 +78,7 @@ class Strikes:
         try:
             await asyncio.wait_for(self.field.stack.worker.wait(), PATIENCE_SECONDS)
         except TimeoutError as error:
-            raise NeverCame(f"it never came by for the time number {strike.nth}") from error
+            raise NeverHappened(f"it never came by for the time number {strike.nth}") from error
         await self.field.worker_died()
 
     async def _killed_after_stripe_did_it(self, _strike: Strike, _number: int) -> None:

@@ -14,7 +14,7 @@ from plixo.temporal.fairness import WithoutFairnessKeys
 from starters.credits import request_credit
 from starters.workflows import ensure_started, priority
 from tests.support.desk import Office, away, later
-from workers.sweeper import sweep_once
+from workers.sweeper import Sweeper
 
 FORM = CreditForm("cus_ExampleLogistics", "4200.00", "USD", "goodwill", "one-of-many")
 
@@ -81,7 +81,7 @@ async def test_the_sweeper_starts_it_with_the_same_priority(office: Office) -> N
     office.temporal.starting = away()
     record = await ask(office)
     watched = Watched()
-    assert await sweep_once(office.rows.ledger, watched, later(office, minutes=1)) == 1
+    assert await Sweeper(office.rows.ledger, watched, later(office, minutes=1)).sweep() == 1
     assert await ensure_started(watched, record)
     assert watched.seen == [priority(record)] * 2
 

@@ -13,7 +13,7 @@ from starters.credits import Asked, preview_credit
 from starters.workflows import AWAY
 from tests.support.desk import Office, away, later, together
 from tests.support.rows import INVOICE, facts
-from workers.sweeper import sweep_once
+from workers.sweeper import Sweeper
 
 
 async def test_asked_again_in_the_same_words_it_is_the_same_request(either_office: Office) -> None:
@@ -130,8 +130,8 @@ async def test_asked_while_temporal_is_away_it_is_kept_and_the_sweeper_starts_it
     assert await office.rows.state(approval_id) is State.ROUTING
     office.temporal.starting = None
     ledger, temporal = office.rows.ledger, office.desk.temporal
-    assert await sweep_once(ledger, temporal, office.rows.clock) == 0, "the console itself has a moment first"
-    assert await sweep_once(ledger, temporal, later(office, minutes=1)) == 1
+    assert await Sweeper(ledger, temporal, office.rows.clock).sweep() == 0, "the console itself has a moment first"
+    assert await Sweeper(ledger, temporal, later(office, minutes=1)).sweep() == 1
     assert await office.rows.state(approval_id) is State.WAITING
 
 

@@ -21,7 +21,7 @@ from tests.support.desk import Office, away, later, together
 from tests.support.house import House
 from tests.support.rows import CUSTOMER
 from workers.main import working
-from workers.sweeper import sweep_once
+from workers.sweeper import Sweeper
 
 
 async def test_a_decision_is_taken_up_and_answered(office: Office) -> None:
@@ -89,11 +89,11 @@ async def test_a_decision_on_a_workflow_that_ended_is_told_what_stands(office: O
     rows.clock.forward(hours=40)
     await rows.approvals.expire(Step(approval_id))
     office.temporal.signalling = away(RPCStatusCode.NOT_FOUND)
-    assert await sweep_once(rows.ledger, office.desk.temporal, later(office, minutes=1)) == 1
+    assert await Sweeper(rows.ledger, office.desk.temporal, later(office, minutes=1)).sweep() == 1
     settled = await rows.decision(stored)
     assert (settled.status, settled.why) == ("conflict", "The request is returned already.")
     assert (await rows.trail(approval_id))[-1].event == "decision_conflict"
-    assert await sweep_once(rows.ledger, office.desk.temporal, later(office, minutes=2)) == 0
+    assert await Sweeper(rows.ledger, office.desk.temporal, later(office, minutes=2)).sweep() == 0
 
 
 async def test_a_decision_whose_workflow_is_not_to_be_found_yet_is_not_given_up(office: Office) -> None:
@@ -284,7 +284,7 @@ async def test_with_the_temporal_server_gone_a_decision_is_kept_within_seconds_a
 
     async def swept() -> bool:
         ahead = house.desk.clock() + timedelta(minutes=1)
-        await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead)
+        await Sweeper(house.workshop.ledger, house.workshop.temporal, lambda: ahead).sweep()
         return (await house.record(asked)).approval.state is State.EXECUTED
 
     await until("the decision to be taken up", swept, every=0.5)

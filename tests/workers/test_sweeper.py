@@ -14,11 +14,11 @@ from tests.support.desk import Office, away, later
 from tests.support.house import House
 from tests.support.rows import tamper
 from workers.main import working
-from workers.sweeper import GRACE, Sweeper, sweep_once
+from workers.sweeper import GRACE, Sweeper
 
 
 async def sweep(office: Office, **ahead: float) -> int:
-    return await sweep_once(office.rows.ledger, office.desk.temporal, later(office, **(ahead or {"minutes": 1})))
+    return await Sweeper(office.rows.ledger, office.desk.temporal, later(office, **(ahead or {"minutes": 1}))).sweep()
 
 
 async def test_there_is_nothing_to_sweep_where_everything_was_taken(office: Office) -> None:
@@ -180,13 +180,13 @@ async def test_a_request_stored_and_a_decision_stored_while_nobody_was_there_rea
     await wait_for_temporal(house.stack.temporal, house.settings.temporal_address)
     ahead = house.desk.clock() + timedelta(minutes=1)
     async with working(house.workshop):
-        await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead)
+        await Sweeper(house.workshop.ledger, house.workshop.temporal, lambda: ahead).sweep()
         await house.until_waiting(asked)
         saying = Saying(house.people["controller"], Verdict.APPROVE, "", house.desk.clock())
         async with house.desk.ledger.begin() as tx:
             record = await tx.approval(asked.record.approval.approval_id)
             assert record is not None
             await _sign(house.desk, tx, record, saying)
-        await sweep_once(house.workshop.ledger, house.workshop.temporal, lambda: ahead)
+        await Sweeper(house.workshop.ledger, house.workshop.temporal, lambda: ahead).sweep()
         assert (await house.until_ended(asked)).approval.state is State.EXECUTED
     assert len(await house.ledger(asked)) == 1
