@@ -9,16 +9,17 @@ from typing import Final
 
 from benchmarks.credits import Sizes, measure_credits
 from benchmarks.figures import Figure, document, machine, show
-from benchmarks.house import folder, open_house
+from benchmarks.house import CUSTOMERS, folder, open_house
+from benchmarks.importing import ROWS_AN_INVOICE, measure_import
 from benchmarks.sides import Failed
 from benchmarks.standing import measure_standing
 from benchmarks.starting import measure_help, measure_ready
 from demo.places import CannotStart
 from demo.waiting import NeverHappened
 
-PARTS: Final = ("help", "ready", "credit", "open")
+PARTS: Final = ("help", "ready", "credit", "open", "import")
 USUAL: Final = ("help", "ready", "credit")
-"""`open` takes minutes for its ten thousand requests."""
+"""`open` and `import` take many minutes for their ten thousand requests."""
 
 
 def main(given: Sequence[str]) -> int:
@@ -44,8 +45,8 @@ async def _measured(asked: argparse.Namespace) -> list[Figure]:
         found += await measure_help()
     if "ready" in parts:
         found += await measure_ready()
+    sizes = Sizes(asked.ones, asked.block, asked.rounds, asked.wave, asked.at_once)
     if "credit" in parts:
-        sizes = Sizes(asked.ones, asked.block, asked.rounds, asked.wave, asked.at_once)
         with folder() as data:
             async with open_house(data, sizes.invoices) as house:
                 found += await measure_credits(house, sizes)
@@ -53,6 +54,11 @@ async def _measured(asked: argparse.Namespace) -> list[Figure]:
         with folder() as data:
             async with open_house(data, asked.open // 20 + 1) as house:
                 found += await measure_standing(house, asked.open)
+    if "import" in parts:
+        invoices = max(asked.rows // ROWS_AN_INVOICE, CUSTOMERS)
+        with folder() as data:
+            async with open_house(data, invoices, invoices) as house:
+                found += await measure_import(house, asked.rows, sizes)
     return found
 
 
@@ -67,6 +73,8 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--wave", type=int, default=usual.wave, help="requests a wave")
     parser.add_argument("--at-once", type=int, default=usual.at_once, help="how many of a wave at a time")
     parser.add_argument("--open", type=int, default=10_000, help="requests that the part `open` leaves waiting")
+    rows = "rows of the file that the part `import` imports"
+    parser.add_argument("--import", dest="rows", type=int, default=10_000, help=rows)
     return parser.parse_args(given)
 
 

@@ -54,9 +54,15 @@ class House:
 
     def processor(self) -> Processor:
         """A meter of every process; the driver's holds the staff side and the mailbox."""
-        parts = {"worker": self.stack.worker, "bare_worker": self.bare_worker, "server": self.stack.temporal}
+        stack = self.stack
+        parts = {
+            "worker": stack.worker,
+            "bare_worker": self.bare_worker,
+            "server": stack.temporal,
+            "console": stack.web,
+        }
         pids = {name: part.pid for name, part in parts.items()} | {"driver": os.getpid()}
-        return Processor(pids | ({"standin": self.stack.standin.pid} if self.stack.standin else {}))
+        return Processor(pids | ({"standin": stack.standin.pid} if stack.standin else {}))
 
     async def mails_left(self) -> float:
         """Wait until every mail has left; how many seconds that took."""
@@ -81,12 +87,13 @@ def folder() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def open_house(data: Path, invoices: int) -> AsyncIterator[House]:
+async def open_house(data: Path, invoices: int, customers: int = CUSTOMERS) -> AsyncIterator[House]:
     """Start everything; stopped at the end of the block.
 
     Args:
         data: An empty folder.
         invoices: How many invoices the requests take turns on.
+        customers: Whose they are, one after the other.
     """
     async with running(data, Ports.free()) as stack:
         bare_worker = _bare_worker(stack)
@@ -97,7 +104,7 @@ async def open_house(data: Path, invoices: int) -> AsyncIterator[House]:
             async with open_staff(_settings(stack)) as staff:
                 async with staff.desk.ledger.read() as session:
                     who = {person.person_id: person for person in await people.everybody(session)}
-                targets = await _invoices(stack.standin_url, invoices)
+                targets = await _invoices(stack.standin_url, invoices, customers)
                 credit = CreditSide(staff.desk, who["p-billing-admin"], who["p-controller"], targets, "bench")
                 settle_in()  # as the console does, whose part the driver plays
                 yield House(stack, bare_worker, temporal, staff.desk.ledger, credit, BareSide(temporal, "bench"))
@@ -116,7 +123,7 @@ def _bare_worker(stack: Stack) -> Part:
     return Part("bare worker", command, stack.data / "logs" / "bare-worker.log", environment, READY)
 
 
-async def _invoices(url: str, count: int) -> Sequence[tuple[str, str]]:
+async def _invoices(url: str, count: int, owners: int) -> Sequence[tuple[str, str]]:
     """Customers and their finalised invoices, made through the API as anybody would make them."""
     headers = {"Authorization": f"Bearer {STANDIN_KEY}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
@@ -125,10 +132,10 @@ async def _invoices(url: str, count: int) -> Sequence[tuple[str, str]]:
             answer = (await http.post(path, data=form)).raise_for_status()
             return str(answer.json()["id"])
 
-        customers = [await post("/v1/customers", name=f"Example {number}") for number in range(CUSTOMERS)]
+        customers = [await post("/v1/customers", name=f"Example {number}") for number in range(owners)]
         found = []
         for number in range(count):
-            customer = customers[number % CUSTOMERS]
+            customer = customers[number % owners]
             terms = {"collection_method": "send_invoice", "days_until_due": "30"}
             invoice = await post("/v1/invoices", customer=customer, currency="usd", **terms)
             item = {"amount": str(INVOICE_MINOR), "currency": "usd", "description": "Support, yearly"}

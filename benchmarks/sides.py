@@ -100,11 +100,11 @@ class CreditSide:
     )
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    async def ask(self) -> str:
+    def form(self) -> CreditForm:
         """One dollar off the next invoice, for a reason that always needs the Controller."""
         number = next(self._numbers)
         customer, invoice = self.invoices[number % len(self.invoices)]
-        form = CreditForm(
+        return CreditForm(
             customer=customer,
             invoice=invoice,
             amount="1.00",
@@ -113,7 +113,10 @@ class CreditSide:
             note="Measured: a credit that one person approves.",
             request_id=f"{self.tag}-{number}",
         )
-        asked = await request_credit(self.desk, self.requester, form)
+
+    async def ask(self) -> str:
+        """Ask for it."""
+        asked = await request_credit(self.desk, self.requester, self.form())
         if not asked.started:
             raise Failed(f"{asked.record.approval.approval_id} was not started: Temporal is away")
         return credit_workflow_id(asked.record.approval.approval_id)

@@ -38,6 +38,22 @@ def test_the_bench_compares_both_sides_in_one_run_and_says_what_each_figure_is()
     assert figures["history"]["ratio"] > 1
 
 
+@pytest.mark.journey
+def test_an_import_runs_through_while_single_requests_are_made_and_says_what_became_of_its_rows() -> None:
+    command = [sys.executable, "-m", "benchmarks", "import", "--import", "10", "--json", *SMALLEST]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    figures = {figure["name"]: figure for figure in json.loads(ran.stdout)["figures"]}
+    assert "until 5 are executed and 5 wait" in figures["import_rate"]["meaning"]
+    assert figures["import_rate"]["plixo"] <= figures["import_asked"]["plixo"]
+    assert all(figures["import_rate"][name] is not None for name in ("bare", "aim", "met"))
+    assert figures["single_p50_usual"]["meaning"].startswith("1 single requests")
+    before, after = (figures[f"single_p50_{when}"] for when in ("usual", "meanwhile"))
+    assert after["ratio"] == pytest.approx(after["plixo"] / before["plixo"])
+    assert after["met"] == (after["ratio"] <= 3)
+    assert figures["import_cpu_console"]["plixo"] > 0
+
+
 def test_a_part_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         main(["speed"])
