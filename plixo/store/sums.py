@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import COUNTED
+from plixo.domain.approval import COUNTED, State
 from plixo.domain.facts import Sums
 from plixo.store.models import ApprovalRow
 
@@ -34,13 +34,18 @@ async def read(session: AsyncSession, requester_id: str, customer_id: str, now: 
     return Sums(**{name: int(total) for name, total in row.items()})
 
 
+_UNCOUNTED: Final = [state.value for state in State if state not in COUNTED]
+"""Said by what they leave out: SQLite takes a list of states that it may have for the best way to the rows, and reads
+every request that there is instead of the index that holds the sum."""
+
+
 def _sum(since: str, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     """One of the sums; each finds its rows by an index of its own."""
     return (
         select(func.coalesce(func.sum(ApprovalRow.base_minor), 0))
         .where(
             ApprovalRow.created_at >= bindparam(since),
-            ApprovalRow.state.in_([state.value for state in COUNTED]),
+            ApprovalRow.state.not_in(_UNCOUNTED),
             *conditions,
         )
         .scalar_subquery()

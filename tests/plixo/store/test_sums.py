@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from plixo.domain.approval import State
 from plixo.domain.facts import Sums
@@ -45,6 +47,23 @@ async def test_each_sum_is_of_its_own_person_customer_or_everybody(either_rows: 
     await either_rows.ask(500, (), requester="p-controller")
     assert await read(either_rows) == Sums(10_000, 10_500, 10_500, 10_500, 10_000)
     assert await read(either_rows, customer="cus_Other") == Sums(10_000, 0, 0, 10_500, 10_000)
+
+
+async def test_on_sqlite_no_sum_reads_the_requests_themselves(rows: Rows) -> None:
+    """An import of ten thousand rows reads the sums at each of them."""
+    seen: list[tuple[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, given: Any, *_rest: Any) -> None:
+        seen.append((statement, given))
+
+    event.listen(rows.ledger.engine.sync_engine, "before_cursor_execute", keep)
+    await read(rows)
+    statement, given = next(one for one in seen if "FROM approvals" in one[0])
+    async with rows.ledger.read() as session:
+        plan = (await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)).all()
+    steps = [step.detail for step in plan if "approvals" in step.detail]
+    assert len(steps) == 5
+    assert [step for step in steps if "USING COVERING INDEX" not in step] == []
 
 
 @pytest.mark.parametrize("verdict", ["reject", "withdraw"])
