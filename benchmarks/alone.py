@@ -27,17 +27,21 @@ PAUSE_SECONDS: Final = 1.0
 class Single:
     """What one request took, in seconds, one part after the other.
 
+    The parts are waits; `cpu` tells, also on a busy machine, how much work was done before and beside it.
+
     Attributes:
         asked: Until the console has answered.
         waited: Until it waits for its approver.
         decided: Until the approver has the console's answer.
         executed: Until Stripe has it.
+        cpu: Processor time of all processes meanwhile, whoever's work it was.
     """
 
     asked: float
     waited: float
     decided: float
     executed: float
+    cpu: float
 
     @property
     def seconds(self) -> float:
@@ -61,7 +65,8 @@ class Alone:
 
     async def once(self) -> Single:
         """One request; the approver decides as soon as it waits."""
-        times = [time.monotonic()]
+        meter = self.house.processor()
+        before, times = sum(meter.read().values()), [time.monotonic()]
         approval_id = (await self.requester.request(asdict(self.house.credit.form())))["approval_id"]
         times.append(time.monotonic())
         await until("a single request to wait", lambda: self._waits(approval_id), every=LOOK_SECONDS)
@@ -72,7 +77,8 @@ class Alone:
         times.append(time.monotonic())
         await self.house.credit.ended(credit_workflow_id(approval_id))
         times.append(time.monotonic())
-        return Single(*(after - before for before, after in itertools.pairwise(times)))
+        asked, waited, decided, executed = (later - earlier for earlier, later in itertools.pairwise(times))
+        return Single(asked, waited, decided, executed, sum(meter.read().values()) - before)
 
     async def again_and_again(self, goes_on: Callable[[], bool]) -> list[Single]:
         """One after the other, with a rest between."""

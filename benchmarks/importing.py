@@ -19,7 +19,7 @@ from benchmarks.alone import Single, alone
 from benchmarks.credits import Sizes
 from benchmarks.figures import Figure, percentile
 from benchmarks.house import House
-from benchmarks.sides import Failed, Side
+from benchmarks.sides import Failed
 from benchmarks.waves import ride
 from demo.parts import Part
 from demo.places import binary
@@ -61,7 +61,7 @@ async def measure_import(house: House, rows: int, sizes: Sizes) -> list[Figure]:
         sizes: Of what the import is compared with; as many single requests as there.
     """
     await ride(house.temporal, house.credit, min(sizes.wave, 20), 10)
-    rates = [await _rate(house, side, sizes) for side in (house.credit, house.bare)]
+    rates = await _rates(house, sizes)
     async with alone(house) as somebody:
         usual = await somebody.again_and_again(_first(sizes.ones * sizes.block))
         running = asyncio.create_task(_imported(house, rows))
@@ -79,13 +79,15 @@ def _first(number: int) -> Callable[[], bool]:
     return lambda: next(left, None) is not None
 
 
-async def _rate(house: House, side: Side, sizes: Sizes) -> float:
-    """Requests a second, decided and executed, many at a time."""
-    taken = 0.0
+async def _rates(house: House, sizes: Sizes) -> tuple[float, float]:
+    """The product's and the floor's requests a second, decided and executed, many at a time and in turns."""
+    taken = dict.fromkeys(("credit", "bare"), 0.0)
     for _ in range(sizes.rounds):
-        taken += (await ride(house.temporal, side, sizes.wave, sizes.at_once)).seconds
-        await house.mails_left()
-    return sizes.rounds * sizes.wave / taken
+        for side in (house.credit, house.bare):
+            taken[side.name] += (await ride(house.temporal, side, sizes.wave, sizes.at_once)).seconds
+            await house.mails_left()
+    requests = sizes.rounds * sizes.wave
+    return requests / taken["credit"], requests / taken["bare"]
 
 
 async def _imported(house: House, rows: int) -> Imported:
@@ -143,7 +145,7 @@ async def _settled(house: House, rows: int) -> dict[str, int]:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _speed(imported: Imported, rows: int, rates: Sequence[float]) -> list[Figure]:
+def _speed(imported: Imported, rows: int, rates: tuple[float, float]) -> list[Figure]:
     rate, (credit, bare) = rows / imported.seconds, rates
     automatic = imported.states.get(State.EXECUTED, 0)
     what = f"an import of {rows:,} rows, until {automatic:,} are executed and {rows - automatic:,} wait for an approver"
@@ -183,6 +185,9 @@ def _singles(usual: Sequence[Single], meanwhile: Sequence[Single]) -> list[Figur
             Figure(f"{name}_usual", "ms", f"{len(usual)} {what}", before),
             Figure(f"{name}_meanwhile", "ms", f"{len(meanwhile)} {what}, during an import", after, None, ratio, *aim),
         ]
+    before, after = (1000 * sum(one.cpu for one in ones) / len(ones) for ones in (usual, meanwhile))
+    words = "processor time of all processes during a single request, the import's work too; the ratio is to without it"
+    found.append(Figure("single_cpu", "ms", words, after, None, after / before))
     for part, words in _PARTS.items():
         before, after = (_within([getattr(one, part) for one in ones], 50) for ones in (usual, meanwhile))
         found.append(

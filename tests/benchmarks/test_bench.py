@@ -51,7 +51,7 @@ def test_an_import_runs_through_while_single_requests_are_made_and_says_what_bec
     before, after = (figures[f"single_p50_{when}"] for when in ("usual", "meanwhile"))
     assert after["ratio"] == pytest.approx(after["plixo"] / before["plixo"])
     assert after["met"] == (after["ratio"] <= 3)
-    assert figures["import_cpu_console"]["plixo"] > 0
+    assert min(figures[name]["plixo"] for name in ("import_cpu_console", "single_cpu")) > 0
 
 
 def test_a_part_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
