@@ -12,6 +12,7 @@ from activities.letters import ask_approvers, tell_requester
 from activities.verification import verified_decision, verified_request
 from plixo.domain.approval import ENDED, Approval, Decision, State
 from plixo.domain.duties import check_decision
+from plixo.domain.money import Money
 from plixo.domain.refusals import Conflict, NotAllowed, Refused
 from plixo.messages.approvals import Decide, Recorded, Standing, Step
 from plixo.ports import AuditEntry, Clock, Ledger, Letter, Record, StoredDecision, Transaction, Verifier
@@ -140,7 +141,9 @@ class ApprovalActivities:
         moved = _moved(record, after, now)
         await tx.settle_decision(decision.decision_id, "recorded", "", now)
         await tx.save(moved)
-        await tx.audit(_entry(moved, "decision_recorded", decision.person_id, _decision_detail(decision, after)), now)
+        await tx.audit(
+            _entry(moved, "decision_recorded", decision.person_id, _decision_detail(record, decision, after)), now
+        )
         await _post(tx, await _letters_after(tx, record, moved), now)
         return Recorded(decision.decision_id, "accepted", "", standing(moved))
 
@@ -212,7 +215,8 @@ async def _letters_after_opening(tx: Transaction, opened: Record) -> list[Letter
 async def _letters_after(tx: Transaction, before: Record, after: Record) -> list[Letter]:
     if after.approval.state is State.REJECTED:
         return await tell_requester(tx, after, "rejected")
-    if after.approval.state is State.WAITING and after.approval.stage != before.approval.stage:
+    waits, was = after.approval, before.approval
+    if waits.state is State.WAITING and (waits.stage, waits.agreed_minor) != (was.stage, was.agreed_minor):
         return await ask_approvers(tx, after, "asked")
     return []
 
@@ -249,8 +253,11 @@ def _entry(record: Record, event: str, actor: str, detail: dict[str, Any] | None
     return AuditEntry(record.approval.approval_id, event, actor, detail or {})
 
 
-def _decision_detail(decision: Decision, after: Approval) -> dict[str, Any]:
+def _decision_detail(record: Record, decision: Decision, after: Approval) -> dict[str, Any]:
+    amount = Money(decision.amount_minor, record.change.amount.currency)
+    less = {"less": str(amount)} if decision.amount_minor < record.approval.agreed_minor else {}
     return {
+        **less,
         "decision_id": decision.decision_id,
         "verdict": decision.verdict.value,
         "group": decision.group.value if decision.group else "requester",

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from plixo.domain.duties import seat_for
+from plixo.domain.duties import chair_for
+from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Letter, Record, Transaction
 
 
 async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[Letter]:
-    """A letter to everybody who may decide on the waiting stage and has not yet.
+    """A letter to everybody who may approve all of it in the waiting stage and has not yet.
 
     Args:
         tx: Reads the directory.
@@ -20,6 +21,8 @@ async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[
     members = await tx.members(approval.waiting_groups())
     requester = await _requester(tx, record)
     step = f"{template}/{approval.round}.{approval.stage}"
+    if approval.agreed_minor != approval.amount_minor:
+        step = f"{step}/{approval.agreed_minor}"  # whoever approved more before is asked once more
     return [_letter(record, step, person, template, requester) for person in members if _may_decide(record, person)]
 
 
@@ -48,13 +51,13 @@ async def _requester(tx: Transaction, record: Record) -> Person | None:
 
 def _may_decide(record: Record, person: Person) -> bool:
     approval = record.approval
-    if any(known.person_id == person.person_id and known.round == approval.round for known in approval.decisions):
+    if approval.has_decided(person.person_id):
         return False
     try:
-        seat_for(approval, person, record.change.customer_id, record.base_minor)
+        chair = chair_for(approval, person, record.change.customer_id, record.base_minor)
     except NotAllowed:
         return False
-    return True
+    return chair.most_minor == approval.agreed_minor
 
 
 def _letter(record: Record, step: str, person: Person, template: str, requester: Person | None) -> Letter:
@@ -64,7 +67,8 @@ def _letter(record: Record, step: str, person: Person, template: str, requester:
         "reader": person.name,
         "requester": requester.name if requester else "somebody who left",
         "customer": record.customer_name,
-        "amount": str(record.change.amount),
+        "amount": str(Money(record.approval.agreed_minor, record.change.amount.currency)),
+        "asked_amount": str(record.change.amount),
         "reason": record.change.reason.label,
         "target": record.change.target.number or record.change.target.kind.label,
         "target_kind": record.change.target.kind.value,

@@ -59,9 +59,9 @@ class Actor:
         """One request."""
         return _expect(await self.api.get(f"/api/v1/approvals/{approval_id}"), 200)
 
-    async def decide(self, approval_id: str, verdict: str, comment: str = "") -> httpx.Response:
+    async def decide(self, approval_id: str, verdict: str, comment: str = "", amount: str = "") -> httpx.Response:
         """Decide through the API."""
-        body = {"verdict": verdict, "comment": comment}
+        body = {"verdict": verdict, "comment": comment, "amount": amount}
         return await self.api.post(f"/api/v1/approvals/{approval_id}/decisions", json=body)
 
     async def withdraw(self, approval_id: str) -> httpx.Response:

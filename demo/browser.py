@@ -44,7 +44,7 @@ async def _in_chromium(program: str, actor: Actor, link: str, verdict: str, comm
             if "/sign-in" in page.url:
                 await page.locator(f"button[name=person][value='{actor.person_id}']").click()
             await page.locator("[name=comment]").first.fill(comment)
-            await page.locator(f"button[name=verdict][value={verdict}]").click()
+            await page.locator(f"button[name=verdict][value={verdict}]").first.click()
             await page.wait_for_load_state()
         finally:
             await browser.close()

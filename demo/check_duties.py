@@ -88,8 +88,10 @@ def _against_seat(request: Row, body: Row, person: Row) -> Iterator[str]:
     if seat["limit_minor"] is None:
         return
     most = min(seat["limit_minor"], person["limits"].get(request["change"]["kind"], seat["limit_minor"]))
-    if request["base_minor"] > most:
-        yield f"{request['base_minor']} is above the limit of {most}"
+    asked = request["change"]["amount"]["minor"]
+    base = -(-request["base_minor"] * body["amount_minor"] // asked) if body["verdict"] == "approve" else 0
+    if base > most:
+        yield f"{base} is above the limit of {most}"
 
 
 def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, str]]]:
@@ -103,7 +105,9 @@ def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, s
     counted: list[Row] = []
     for index, stage in enumerate(request["path"]["stages"]):
         for seat in stage["seats"]:
-            found = [body for body in approvals if (body["stage"], body["group"]) == (index, seat["group"])]
+            least = min((body["amount_minor"] for body in approvals if body["stage"] == index), default=0)
+            about = (index, seat["group"], least)
+            found = [body for body in approvals if (body["stage"], body["group"], body["amount_minor"]) == about]
             counted += found[: seat["quorum"]]
             if len(found) < seat["quorum"]:
                 detail = f"Stage {index} lacks a signed approval of {seat['group']} by somebody who may decide."

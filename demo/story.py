@@ -149,8 +149,8 @@ class Story:
         self.teller.say(f"A new worker asked again under the same key: {ended['stripe_object']}, {len(found)} credit.")
 
     async def rejected_and_withdrawn(self) -> None:
-        """Scene 7: one rejected with a comment, one withdrawn."""
-        self.teller.scene("One rejected with a comment, one withdrawn")
+        """Scene 7: one rejected with a comment, one withdrawn, one approved for less."""
+        self.teller.scene("One rejected with a comment, one withdrawn, one approved for a smaller amount")
         invoice = "in_ExampleClinics0031"
         first = await self._ask("cus_ExampleClinics", "640.00", "cancellation", invoice=invoice)
         await self._until_waiting(first)
@@ -163,6 +163,14 @@ class Story:
         _must_be(await self.actors["billing_admin"].withdraw(second["approval_id"]), "accepted")
         ended = await self._until_ended(second)
         self.teller.say(f"{ended['state_text']} by who asked for it.")
+        third = await self._ask("cus_ExampleClinics", "1200.00", "goodwill", invoice="in_ExampleClinics0031")
+        await self._until_waiting(third)
+        said = await self.actors["controller"].decide(third["approval_id"], "approve", "Half was ours.", "600.00")
+        _must_be(said, "accepted")
+        ended = await self._until_ended(third)
+        self.teller.say(
+            f"{ended['state_text']}: the Controller approved {_usd(ended['agreed_minor'])} of 1,200.00 USD."
+        )
 
     async def the_close(self) -> None:
         """Scene 8: both sides tie, and an auditor proves it without us."""

@@ -16,9 +16,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, Approval, Decision, Verdict
 from plixo.domain.credit import MAX_NOTE, parse_text
-from plixo.domain.duties import check_comment, check_independent, check_withdrawal, may_see, seat_for
+from plixo.domain.duties import chair_for, check_comment, check_independent, check_withdrawal, may_see
 from plixo.domain.ids import credit_workflow_id, is_approval_id
 from plixo.domain.mandate import decision_claims
+from plixo.domain.money import Money, parse_amount
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.messages.approvals import Decide, Recorded
@@ -49,12 +50,14 @@ class Saying:
         verdict: Approve, reject or withdraw.
         comment: Their words to colleagues; a rejection needs some.
         signed_in_at: When they proved who they are.
+        amount: How much they approve, as it was typed, in the request's currency; empty for all that is asked.
     """
 
     person: Person
     verdict: Verdict
     comment: str
     signed_in_at: datetime
+    amount: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ async def decide(desk: Desk, approval_id: str, saying: Saying) -> Answer:
         NotFound: There is no such request, or they may not know of it.
         NotAllowed: They may not decide on it; the refusal is in the audit log.
         Conflict: The request no longer waits for this.
+        Refused: The amount cannot be read, or is more than is asked for.
     """
     saying = replace(saying, comment=parse_text(saying.comment, "comment", MAX_NOTE))
     refusal: Refused | None = None
@@ -247,10 +251,12 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     """Check, sign and store; the same person saying the same again is the same decision."""
     approval, now = record.approval, desk.clock()
     earlier = [stored for stored in await tx.decisions(approval.approval_id) if _by(stored, saying.person, approval)]
-    same = next((one for one in earlier if one.decision.verdict is saying.verdict and one.status in _STANDING), None)
-    if same:
-        return same.decision.decision_id
-    decision = _decision(record, saying, group=_check(desk, record, saying), nth=len(earlier))
+    amount_minor = _amount(record, saying)
+    same = next((one.decision for one in earlier if _the_same(one, saying.verdict, amount_minor)), None)
+    if same and (same not in approval.decisions or approval.has_decided(same.person_id)):
+        return same.decision_id
+    group = _check(desk, record, saying, amount_minor)
+    decision = _decision(record, saying, group, amount_minor, nth=len(earlier))
     approval.decided(decision)
     signed = desk.signer.sign("decision", decision_claims(decision), now=now)
     await decisions.insert(tx.session, decision, signed, now)
@@ -259,7 +265,25 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     return decision.decision_id
 
 
-def _check(desk: Desk, record: Record, saying: Saying) -> Group | None:
+def _amount(record: Record, saying: Saying) -> int:
+    """How much they approve, in minor units; who rejects or withdraws says so of all that is asked."""
+    approval, currency = record.approval, record.change.amount.currency
+    if saying.verdict is not Verdict.APPROVE or not saying.amount.strip():
+        return approval.agreed_minor
+    amount = parse_amount(saying.amount, currency)
+    if amount.minor > approval.agreed_minor:
+        most = Money(approval.agreed_minor, currency)
+        raise Refused.one("amount", "amount_above_asked", f"Approve {most} or less; more is not asked for.")
+    return amount.minor
+
+
+def _the_same(stored: StoredDecision, verdict: Verdict, amount_minor: int) -> bool:
+    said = stored.decision
+    amount_told = said.amount_minor == amount_minor or verdict is not Verdict.APPROVE
+    return said.verdict is verdict and amount_told and stored.status in _STANDING
+
+
+def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Group | None:
     """The seat they decide for; None for a withdrawal."""
     if saying.verdict is Verdict.WITHDRAW:
         check_withdrawal(record.approval, saying.person)
@@ -267,16 +291,19 @@ def _check(desk: Desk, record: Record, saying: Saying) -> Group | None:
         return None
     check_independent(record.approval.requester_id, saying.person, record.change.customer_id)
     record.approval.check_waiting()
-    seat = seat_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
+    chair = chair_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
+    if saying.verdict is Verdict.APPROVE and amount_minor > chair.most_minor:
+        most = Money(chair.most_minor, record.change.amount.currency)
+        raise NotAllowed.one("amount", "above_limit", f"You may approve {most} at most; approve that, or ask somebody.")
     check_comment(saying.verdict, saying.comment)
     _check_fresh(desk, record, saying.signed_in_at)
-    return seat.group
+    return chair.seat.group
 
 
-def _decision(record: Record, saying: Saying, *, group: Group | None, nth: int) -> Decision:
+def _decision(record: Record, saying: Saying, group: Group | None, amount_minor: int, *, nth: int) -> Decision:
     approval = record.approval
     return Decision(
-        decision_id=_decision_id(approval, saying, nth),
+        decision_id=_decision_id(approval, saying, amount_minor, nth),
         approval_id=approval.approval_id,
         round=approval.round,
         stage=approval.stage,
@@ -284,7 +311,7 @@ def _decision(record: Record, saying: Saying, *, group: Group | None, nth: int) 
         group=group,
         verdict=saying.verdict,
         digest=approval.digest,
-        amount_minor=approval.amount_minor,
+        amount_minor=amount_minor,
         comment=saying.comment,
     )
 
@@ -305,9 +332,10 @@ def _check_fresh(desk: Desk, record: Record, signed_in_at: datetime) -> None:
         raise NotAllowed.one("session", "fresh_sign_in_needed", wanted)
 
 
-def _decision_id(approval: Approval, saying: Saying, nth: int) -> str:
+def _decision_id(approval: Approval, saying: Saying, amount_minor: int, nth: int) -> str:
     """The same words give the same id, so that a form posted a hundred times is one decision."""
-    parts = (approval.approval_id, approval.round, approval.stage, saying.person.person_id, saying.verdict.value, nth)
+    where = (approval.approval_id, approval.round, approval.stage)
+    parts = (*where, saying.person.person_id, saying.verdict.value, amount_minor, nth)
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return f"DE-{base64.b32encode(digest).decode()[:26]}"
 

@@ -88,7 +88,7 @@ class Approval:
         approval_id: Its id.
         requester_id: Who asked.
         digest: The fingerprint of what was asked.
-        amount_minor: The ceiling, in minor units of its currency.
+        amount_minor: What was asked for: the ceiling, in minor units of its currency.
         path: Who decides.
         kind: What is asked for, such as `credit`; a person's own limits depend on it.
         state: Where it stands.
@@ -113,10 +113,23 @@ class Approval:
         """The stage that waits, if one does."""
         return self.path.stages[self.stage] if self.state is State.WAITING else None
 
+    @property
+    def agreed_minor(self) -> int:
+        """What is left of the amount, in minor units: the least that anybody of this round approved.
+
+        Nobody approves more than that after them, and the effect is never larger.
+        """
+        approved = [known.amount_minor for known in self.decisions if self._approves(known)]
+        return min([self.amount_minor, *approved])
+
     def waiting_groups(self) -> tuple[Group, ...]:
         """Groups whose seat in the waiting stage is not filled yet."""
         stage = self.current_stage
         return tuple(seat.group for seat in stage.seats if not self._filled(seat)) if stage else ()
+
+    def has_decided(self, person_id: str) -> bool:
+        """Whether what this person said stands; an approval of more than is left does not: they are asked again."""
+        return any(self._stands(known) for known in self.decisions if known.person_id == person_id)
 
     def check_waiting(self) -> None:
         """Refuse anything that only a waiting request can take.
@@ -135,8 +148,8 @@ class Approval:
         """The request after a decision; the same one when it was recorded before.
 
         Raises:
-            Conflict: It no longer waits, or the decision is for another stage, round or fingerprint, or its seat or
-                person has decided already.
+            Conflict: It no longer waits, or the decision is for another stage, round, fingerprint or amount, or its
+                seat or person has decided already.
         """
         if any(decision.decision_id == known.decision_id for known in self.decisions):
             return self
@@ -187,8 +200,10 @@ class Approval:
             return
         if decision.stage != self.stage:
             raise Conflict.one("decision", "stage_already_decided", "That stage is decided; another one waits now.")
-        if any(known.person_id == decision.person_id and known.round == self.round for known in self.decisions):
+        if any(self._settles(known, decision) for known in self.decisions):
             raise Conflict.one("decision", "already_decided", "You have decided on this request already.")
+        if decision.verdict is Verdict.APPROVE and not 0 < decision.amount_minor <= self.agreed_minor:
+            raise Conflict.one("amount", "amount_changed", "Another amount is asked for by now; read it again.")
         if decision.group not in self.waiting_groups():
             raise Conflict.one("decision", "seat_already_decided", "Your group has decided on this request already.")
 
@@ -196,12 +211,25 @@ class Approval:
         agreed = [
             known
             for known in self.decisions
-            if known.round == self.round
+            if self._approves(known)
             and known.stage == self.stage
             and known.group is seat.group
-            and known.verdict is Verdict.APPROVE
+            and known.amount_minor == self.agreed_minor
         ]
         return len(agreed) >= seat.quorum
+
+    def _approves(self, known: Decision) -> bool:
+        return known.round == self.round and known.verdict is Verdict.APPROVE
+
+    def _stands(self, known: Decision) -> bool:
+        """Whoever approved more than is left now, in the stage that waits, is asked again."""
+        asked_again = known.stage == self.stage and known.amount_minor != self.agreed_minor
+        return known.round == self.round and not (self._approves(known) and asked_again)
+
+    def _settles(self, known: Decision, decision: Decision) -> bool:
+        """Whether an earlier decision keeps the same person from this one; asked again, they keep their seat."""
+        mine = known.person_id == decision.person_id and known.round == self.round
+        return mine and (self._stands(known) or known.group is not decision.group)
 
     def _expect(self, *states: State) -> None:
         if self.state not in states:

@@ -1,23 +1,38 @@
 """Separation of duties: who may decide on what. Every way in goes through here."""
 
+from dataclasses import dataclass
+
 from plixo.domain.approval import Approval, Decision, Verdict
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
 
 
-def seat_for(approval: Approval, person: Person, customer_id: str, base_minor: int) -> Seat:
-    """The seat in the waiting stage that this person may fill.
+@dataclass(frozen=True)
+class Chair:
+    """The seat that somebody may fill, and how far they may go.
+
+    Attributes:
+        seat: Theirs in the waiting stage.
+        most_minor: The most that they may approve, in minor units of the request's currency.
+    """
+
+    seat: Seat
+    most_minor: int
+
+
+def chair_for(approval: Approval, person: Person, customer_id: str, base_minor: int) -> Chair:
+    """The seat in the waiting stage that this person may fill, and the most they may approve there.
 
     Args:
         approval: What is asked.
         person: Who wants to decide.
         customer_id: Who would get the money.
-        base_minor: The amount in minor units of the policy's base currency.
+        base_minor: What was asked for, in minor units of the policy's base currency.
 
     Raises:
-        NotAllowed: They asked for it, are related to the customer, are in none of the groups that are asked, or the
-            amount is above their limit.
+        NotAllowed: They asked for it, are related to the customer, are in none of the groups that are asked, or may
+            approve nothing of it.
     """
     check_independent(approval.requester_id, person, customer_id)
     stage = approval.current_stage
@@ -27,8 +42,28 @@ def seat_for(approval: Approval, person: Person, customer_id: str, base_minor: i
         asked = " and ".join(group.label for group in (stage.groups if stage else ())) or "nobody"
         raise NotAllowed.one("person", "not_asked", f"This request waits for {asked}; you are {person.role}.")
     seat = next((seat for seat in mine if seat.group in open_groups), mine[0])
-    check_limit(seat, person, base_minor, approval.kind)
-    return seat
+    return Chair(seat, _most(approval, seat, person, base_minor))
+
+
+def _most(approval: Approval, seat: Seat, person: Person, base_minor: int) -> int:
+    limit = limit_of(seat, person, approval.kind)
+    if limit is None or base_of(base_minor, approval.agreed_minor, approval.amount_minor) <= limit:
+        return approval.agreed_minor
+    most = limit * approval.amount_minor // base_minor
+    if most < 1:
+        raise NotAllowed.one("amount", "above_limit", "You may approve nothing of this kind.")
+    return most
+
+
+def base_of(base_minor: int, part_minor: int, whole_minor: int) -> int:
+    """A part of what was asked for, in minor units of the base currency, rounded up.
+
+    Args:
+        base_minor: All of it, in minor units of the base currency.
+        part_minor: The part, in minor units of the request's currency.
+        whole_minor: All of it, in the same.
+    """
+    return -(-base_minor * part_minor // whole_minor)
 
 
 def check_decision(approval: Approval, decision: Decision, person: Person, customer_id: str, base_minor: int) -> None:
@@ -39,7 +74,7 @@ def check_decision(approval: Approval, decision: Decision, person: Person, custo
         decision: Verified, and fitting the waiting stage.
         person: Who made it.
         customer_id: Who would get the money.
-        base_minor: The amount in minor units of the policy's base currency.
+        base_minor: What was asked for, in minor units of the policy's base currency.
 
     Raises:
         NotAllowed: They may not decide on it, not for that group, or not on so much.
@@ -53,7 +88,8 @@ def check_decision(approval: Approval, decision: Decision, person: Person, custo
     seat = next((seat for seat in stage.seats if seat.group is decision.group), None) if stage else None
     if seat is None or not person.belongs_to(seat.group):
         raise NotAllowed.one("person", "not_asked", f"This request does not wait for {person.role}.")
-    check_limit(seat, person, base_minor, approval.kind)
+    if decision.verdict is Verdict.APPROVE:
+        check_limit(seat, person, base_of(base_minor, decision.amount_minor, approval.amount_minor), approval.kind)
 
 
 def check_independent(requester_id: str, person: Person, customer_id: str) -> None:
@@ -76,10 +112,16 @@ def check_limit(seat: Seat, person: Person, base_minor: int, kind: str) -> None:
     Raises:
         NotAllowed: The amount, in minor units of the base currency, is above the limit.
     """
-    own = person.limits.get(kind) if seat.limit_minor is not None else None
-    limits = [limit for limit in (seat.limit_minor, own) if limit is not None]
-    if limits and base_minor > min(limits):
+    limit = limit_of(seat, person, kind)
+    if limit is not None and base_minor > limit:
         raise NotAllowed.one("amount", "above_limit", "The amount is above what you may approve alone.")
+
+
+def limit_of(seat: Seat, person: Person, kind: str) -> int | None:
+    """The most that this person may approve in that seat, in minor units of the base currency; None without a limit."""
+    if seat.limit_minor is None:
+        return None
+    return min(seat.limit_minor, person.limits.get(kind, seat.limit_minor))
 
 
 def check_withdrawal(approval: Approval, person: Person) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from plixo.domain.approval import Decision, Verdict
 from plixo.domain.change import ProposedChange
-from plixo.domain.duties import check_independent, check_limit
+from plixo.domain.duties import base_of, check_independent, check_limit
 from plixo.domain.path import ApprovalPath, Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -161,7 +161,10 @@ def _approvals(
     request: SignedRequest,
     people: Mapping[str, Person],
 ) -> list[Decision]:
-    found = [known for known in decisions if known.stage == stage and known.group is seat.group][: seat.quorum]
+    here = [known for known in decisions if known.stage == stage]
+    least = min((known.amount_minor for known in here), default=0)
+    # Who approved more was asked again, or should have been: the others of a stage agree to the same amount.
+    found = [known for known in here if known.group is seat.group and known.amount_minor == least][: seat.quorum]
     if len(found) < seat.quorum:
         raise NotAllowed.one("decisions", "decision_missing", f"A signed approval of {seat.group.label} is missing.")
     for known in found:
@@ -169,5 +172,6 @@ def _approvals(
         if person is None or not person.belongs_to(seat.group):
             raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
         check_independent(request.requester_id, person, request.change.customer_id)
-        check_limit(seat, person, request.base_minor, request.change.kind)
+        asked = request.change.amount.minor
+        check_limit(seat, person, base_of(request.base_minor, known.amount_minor, asked), request.change.kind)
     return found

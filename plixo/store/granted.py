@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import Verdict
 from plixo.domain.change import TargetKind
 from plixo.domain.effects import EffectKind
 from plixo.domain.ids import effect_id
@@ -25,11 +24,6 @@ async def every(session: AsyncSession) -> Sequence[Granted]:
 
 def _granted(record: Record) -> Granted:
     approval, change = record.approval, record.change
-    allowed = [
-        one.amount_minor
-        for one in approval.decisions
-        if one.verdict is Verdict.APPROVE and one.round == approval.round and one.digest == approval.digest
-    ]
     balance = change.target.kind is TargetKind.CUSTOMER_BALANCE
     return Granted(
         approval_id=approval.approval_id,
@@ -37,6 +31,6 @@ def _granted(record: Record) -> Granted:
         state=approval.state,
         kind=EffectKind.BALANCE_TRANSACTION if balance else EffectKind.CREDIT_NOTE,
         customer_id=change.customer_id,
-        amount=Money(min([change.amount.minor, *allowed]), change.amount.currency),
+        amount=Money(min(change.amount.minor, approval.agreed_minor), change.amount.currency),
         object_id=record.stripe_object,
     )

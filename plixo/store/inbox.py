@@ -8,8 +8,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, nulls_last, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from plixo.domain.approval import COUNTED, ENDED, State
+from plixo.domain.approval import COUNTED, ENDED, State, Verdict
 from plixo.domain.duties import may_see_all
 from plixo.domain.people import Person
 from plixo.ports import Record
@@ -166,6 +167,20 @@ def _independent(person: Person) -> ColumnElement[bool]:
 
 
 def _decided_by(person: Person) -> ColumnElement[bool]:
+    """Whether what they said stands: whoever approved more than another one of the waiting stage is asked again."""
+    less = aliased(DecisionRow)
+    asked_again = (
+        select(less.decision_id)
+        .where(
+            less.approval_id == DecisionRow.approval_id,
+            less.round == DecisionRow.round,
+            less.stage == ApprovalRow.stage,
+            less.verdict == Verdict.APPROVE.value,
+            less.status == "recorded",
+            less.amount_minor < DecisionRow.amount_minor,
+        )
+        .exists()
+    )
     return (
         select(DecisionRow.decision_id)
         .where(
@@ -173,6 +188,7 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
             DecisionRow.round == ApprovalRow.round,
             DecisionRow.person_id == person.person_id,
             DecisionRow.status.in_(["submitted", "recorded"]),
+            ~asked_again,
         )
         .exists()
     )

@@ -44,15 +44,16 @@ def show_one(approval_id: ApprovalId, /, *, reach: Reach = HERE) -> None:
 
 
 @app.command(help_epilogue=example("plixo approvals approve CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'As agreed'"))
-def approve(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
-    """Approve a request that waits for you.
+def approve(approval_id: ApprovalId, /, *, amount: Typed = "", comment: Typed = "", reach: Reach = HERE) -> None:
+    """Approve a request that waits for you, or a smaller amount of it.
 
     Args:
         approval_id: Its id.
+        amount: How much of it, in its currency, such as 3000.00; all of it where none is given.
         comment: Words for colleagues.
         reach: How Plixo is reached.
     """
-    _decide(approval_id, "approve", comment, reach)
+    _decide(approval_id, reach, verdict="approve", comment=comment, amount=amount)
 
 
 @app.command(help_epilogue=example("plixo approvals reject CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'Asked twice'"))
@@ -64,10 +65,10 @@ def reject(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HE
         comment: Why; the requester reads it.
         reach: How Plixo is reached.
     """
-    _decide(approval_id, "reject", comment, reach)
+    _decide(approval_id, reach, verdict="reject", comment=comment)
 
 
-def _decide(approval_id: str, verdict: str, comment: str, reach: Reach) -> None:
+def _decide(approval_id: str, reach: Reach, **said: str) -> None:
     with reached(reach) as api:
-        answer = api.post("approvals", approval_id, "decisions", verdict=verdict, comment=comment)
+        answer = api.post("approvals", approval_id, "decisions", **said)
     views.show_answer(answer, "approvals", reach)

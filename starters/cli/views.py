@@ -117,6 +117,7 @@ def _about(one: Answer) -> list[tuple[str, str]]:
         ("Reason", one["reason_text"]),
         ("Memo", one["memo"]),
         ("Net, tax, gross", _amounts(one)),
+        ("Agreed so far", _agreed(one)),
         ("Path", _path(one)),
         ("Why", _why(one)),
         ("Due", f"{when(due_at)}, {due(due_at)}" if due_at else ""),
@@ -136,6 +137,11 @@ def _sentence(one: Answer) -> str:
 def _amounts(one: Answer) -> str:
     amounts = one["amounts"]
     return " · ".join(money(amounts[f"{part}_minor"], amounts["currency"]) for part in ("net", "tax", "gross"))
+
+
+def _agreed(one: Answer) -> str:
+    less = one["agreed_minor"] < one["amount_minor"]
+    return money(one["agreed_minor"], one["currency"]) if less else ""
 
 
 def _path(one: Answer) -> str:

@@ -651,17 +651,17 @@ async def test_a_request_that_still_waits_is_not_executed(till: Till) -> None:
 async def test_the_effect_never_exceeds_what_each_decision_allows(till: Till) -> None:
     approval_id = await till.rows.waiting(3_800_000, BOTH)
     till.stripe.says = facts(5_000_000, 5_000_000)
-    for role, allowed in (("controller", 3_000_000), ("legal", 2_500_000)):
-        assert (await till.rows.decide(approval_id, role, amount_minor=allowed)).answer == "accepted"
+    for role, allowed in (("controller", 3_000_000), ("legal", 2_500_000), ("controller", 2_500_000)):
+        said = await till.rows.decide(approval_id, role, amount_minor=allowed, decision_id=f"DE-{role}-{allowed}")
+        assert said.answer == "accepted"
     await till.execute(approval_id)
     assert till.stripe.made[0][0].params["amount"] == 2_500_000
 
 
-async def test_the_effect_never_exceeds_what_was_asked(till: Till) -> None:
+async def test_an_approval_of_more_than_was_asked_is_not_taken_up(till: Till) -> None:
     approval_id = await till.rows.waiting(420_000)
-    assert (await till.rows.decide(approval_id, "controller", amount_minor=9_000_000)).answer == "accepted"
-    await till.execute(approval_id)
-    assert till.stripe.made[0][0].params["amount"] == 420_000
+    assert (await till.rows.decide(approval_id, "controller", amount_minor=420_001)).answer == "conflict"
+    assert await till.rows.state(approval_id) is State.WAITING
 
 
 # The stored effect proves nothing either

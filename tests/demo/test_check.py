@@ -173,6 +173,12 @@ class TestTheLedger:
     async def test_a_credit_above_what_one_of_two_allowed_is_found(self, house: Planted) -> None:
         house.decided_otherwise(house.ids["both"], "p-legal", amount_minor=3_000_000)
 
+        assert ("approval_missing", "both") in await house.found()
+
+    async def test_a_credit_above_what_both_allowed_is_found(self, house: Planted) -> None:
+        for who in ("p-legal", "p-controller"):
+            house.decided_otherwise(house.ids["both"], who, amount_minor=3_000_000)
+
         assert ("effect_differs", "both") in await house.found()
 
     async def test_a_credit_made_under_another_key_is_found(self, house: Planted) -> None:

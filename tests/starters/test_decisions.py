@@ -312,3 +312,57 @@ async def test_a_decision_after_the_end_is_told_what_stands_by_the_rows(house: H
     with pytest.raises(RPCError) as caught:
         await house.workflow(asked).signal("submit_decision", Decide(asked.record.approval.approval_id, "DE-1"))
     assert caught.value.status is RPCStatusCode.NOT_FOUND
+
+
+async def test_a_smaller_amount_is_signed_recorded_and_all_that_is_left(office: Office) -> None:
+    approval_id = await office.asked("4200.00")
+    answer = await office.decide(approval_id, amount="3,000.00")
+    approval = answer.record.approval
+    assert (answer.answer, approval.state) == ("accepted", State.APPROVED)
+    assert (approval.agreed_minor, approval.amount_minor) == (300_000, 420_000)
+    again = await office.decide(approval_id, amount="3000.00")
+    assert again.decision_id == answer.decision_id
+
+
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [
+        ("4200.01", "amount_above_asked"),
+        ("0", "amount_not_positive"),
+        ("-1.00", "amount_not_positive"),
+        ("NaN", "amount_not_a_number"),
+        ("1.001", "amount_too_precise"),
+    ],
+)
+async def test_an_amount_that_cannot_be_approved_is_refused_by_its_field(
+    office: Office, amount: str, code: str
+) -> None:
+    approval_id = await office.asked("4200.00")
+    with pytest.raises(Refused) as caught:
+        await office.decide(approval_id, amount=amount)
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [("amount", code)]
+    assert "decision_signed" not in await office.rows.events(approval_id)
+
+
+async def test_whoever_approved_more_is_written_to_again_and_approves_what_is_left(office: Office) -> None:
+    approval_id = await office.asked("38000.00", reason="contract_concession")
+    await office.decide(approval_id, "legal")
+    before = {letter.key for letter in await office.rows.letters()}
+    lower = await office.decide(approval_id, "controller", amount="30000.00")
+    assert lower.record.approval.waiting_groups() == (Group.LEGAL,)
+    (letter,) = [letter for letter in await office.rows.letters() if letter.key not in before]
+    assert (letter.context["amount"], letter.context["asked_amount"]) == ("30,000.00 USD", "38,000.00 USD")
+    with pytest.raises(Refused, match=r"Approve 30,000\.00 USD or less"):
+        await office.decide(approval_id, "legal", amount="38000.00")
+    agreed = await office.decide(approval_id, "legal")
+    assert agreed.record.approval.state is State.APPROVED
+    assert agreed.record.approval.agreed_minor == 3_000_000
+
+
+async def test_above_the_own_limit_one_approves_what_one_may(office: Office) -> None:
+    await office.rows.change_person("controller", limits={"credit": 100_000})
+    approval_id = await office.asked("4200.00")
+    with pytest.raises(NotAllowed, match=r"You may approve 1,000\.00 USD at most"):
+        await office.decide(approval_id)
+    answer = await office.decide(approval_id, amount="1000.00")
+    assert answer.record.approval.state is State.APPROVED

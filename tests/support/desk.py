@@ -133,8 +133,10 @@ class Office:
         verdict: str = "approve",
         comment: str = "because",
         signed_in: datetime | None = None,
+        *,
+        amount: str = "",
     ) -> Answer:
-        saying = Saying(self.rows.people[role], Verdict(verdict), comment, signed_in or self.rows.clock())
+        saying = Saying(self.rows.people[role], Verdict(verdict), comment, signed_in or self.rows.clock(), amount)
         return await decide(self.desk, approval_id, saying)
 
 

@@ -111,9 +111,7 @@ async def test_a_large_decision_needs_a_fresh_token(house: Any) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "fresh_sign_in_needed")
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"verdict": "withdraw"}, {"verdict": "approve", "amount": "1"}, {"verdict": None}]
-)
+@pytest.mark.parametrize("body", [{}, {"verdict": "withdraw"}, {"verdict": "approve", "amount": 1}, {"verdict": None}])
 async def test_a_decision_of_another_shape_is_refused(house: Any, body: dict[str, Any]) -> None:
     approval_id = await house.asked()
     caller = await house.caller("controller")

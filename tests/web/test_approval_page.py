@@ -301,3 +301,32 @@ async def test_an_address_makes_the_page_say_known_words_only(house: Any) -> Non
     approval_id = await house.asked()
     page = await (await house.visitor("controller")).get(f"/approvals/{approval_id}?said=<b>You+won</b>")
     assert "You won" not in page.text
+
+
+async def test_a_smaller_amount_is_approved_by_its_own_form_and_reaches_stripe(house: Any) -> None:
+    customer = house.books.customer()
+    invoice = house.books.invoice(customer, 900_000)
+    approval_id = await house.asked(customer=customer, invoice=invoice)
+    controller = await house.visitor("controller")
+    page = plain(await controller.get(f"/approvals/{approval_id}"))
+    assert "Approve a smaller amount" in page
+    sent = {"verdict": "approve", "part": "yes", "amount": "1000.00", "comment": "Half of it was ours."}
+    answer = await controller.post(f"/approvals/{approval_id}/decisions", data=sent)
+    assert answer.status_code == 303
+    (note,) = house.books.credit_notes(invoice)
+    assert note["amount"] == 100_000
+    words = plain(await controller.get(f"/approvals/{approval_id}"))
+    assert "approved 1,000.00 of it: Half of it was ours." in words
+    assert "approved 1,000.00 USD of it for Controller" in words
+    assert "1,000.00 USD agreed" in words
+
+
+async def test_an_amount_above_what_is_asked_is_refused_at_its_field_and_kept_typed(house: Any) -> None:
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    sent = {"verdict": "approve", "part": "yes", "amount": "999999.00", "comment": "Half."}
+    answer = await controller.post(f"/approvals/{approval_id}/decisions", data=sent)
+    assert answer.status_code == 422
+    assert 'href="#amount"' in answer.text
+    assert 'value="999999.00"' in answer.text
+    assert await stored(house, approval_id) == []

@@ -54,7 +54,7 @@ async def show(call: ApiCall, approval_id: str) -> ApprovalDetail:
 @approval_routes.post("/approvals/{approval_id}/decisions", responses=failures(409))
 async def decide_on(call: ApiCall, approval_id: str, decision: DecisionIn) -> AnswerOut:
     """Approve or reject; the same said again is the same decision."""
-    return await _say(call, approval_id, Verdict(decision.verdict), decision.comment)
+    return await _say(call, approval_id, Verdict(decision.verdict), decision.comment, decision.amount)
 
 
 @approval_routes.post("/approvals/{approval_id}/withdrawal", responses=failures(409))
@@ -75,8 +75,8 @@ async def export(call: ApiCall, approval_id: str) -> AuditFile:
     return AuditFile(**to_document(blocks, public, call.desk.signer, call.now))
 
 
-async def _say(call: Visit, approval_id: str, verdict: Verdict, comment: str) -> AnswerOut:
-    answer = await decide(call.desk, approval_id, Saying(call.person, verdict, comment, call.signed_in_at))
+async def _say(call: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "") -> AnswerOut:
+    answer = await decide(call.desk, approval_id, Saying(call.person, verdict, comment, call.signed_in_at, amount))
     if answer.answer in {"conflict", "refused"}:
         raise Conflict.one("decision", f"decision_{answer.answer}", answer.why)
     return AnswerOut(

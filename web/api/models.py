@@ -43,6 +43,10 @@ class DecisionIn(Given):
 
     verdict: Literal["approve", "reject"]
     comment: str = Field(default="", description="For colleagues; a rejection needs one.")
+    amount: str = Field(
+        default="",
+        description="How much is approved, in major units, where it is less than what is asked; empty for all of it.",
+    )
 
 
 class WithdrawalIn(Given):
@@ -180,6 +184,7 @@ class ApprovalOut(BaseModel):
     customer_name: str
     amount: str = Field(description="Gross, in major units.")
     amount_minor: int
+    agreed_minor: int = Field(description="What is left of it: the least that anybody approved.")
     currency: str
     amounts: AmountsOut
     reason: str

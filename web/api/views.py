@@ -46,6 +46,7 @@ class Shower:
             customer_name=record.customer_name,
             amount=major(change.amount),
             amount_minor=change.amount.minor,
+            agreed_minor=approval.agreed_minor,
             currency=change.amount.currency,
             amounts=amounts(record.amounts),
             reason=change.reason.value,

@@ -53,16 +53,17 @@ async def show(visit: PageVisit, approval_id: str) -> Response:
 async def decide_on(visit: PageVisit, approval_id: str, sent: Fields) -> Response:
     """Approve or reject."""
     record = await visible(visit, approval_id)
-    verdict, comment, digest = (sent.get(name, "") for name in ("verdict", "comment", "digest"))
+    verdict, comment, digest, amount = (sent.get(name, "") for name in ("verdict", "comment", "digest", "amount"))
     try:
         if verdict not in {Verdict.APPROVE, Verdict.REJECT}:
             raise Refused.one("verdict", "verdict_missing", "Choose: approve or reject.")
         # What is signed is what was shown: a page that shows something else decides nothing.
         if digest and digest != record.approval.digest:
             raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
-        said = await _say(visit, approval_id, Verdict(verdict), comment)
+        said = await _say(visit, approval_id, Verdict(verdict), comment, amount)
     except Refused as refusal:
-        return await _shown(visit, approval_id, {"refusal": refusal, "comment": comment})
+        typed = {"comment": comment, "amount": amount} if sent.get("part") else {"comment": comment}
+        return await _shown(visit, approval_id, {"refusal": refusal, **typed})
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
@@ -78,9 +79,9 @@ async def withdraw(visit: PageVisit, approval_id: str, sent: Fields) -> Response
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
-async def _say(visit: Visit, approval_id: str, verdict: Verdict, comment: str) -> str:
+async def _say(visit: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "") -> str:
     """Decide, and give the word that the page says about it."""
-    answer = await decide(visit.desk, approval_id, Saying(visit.person, verdict, comment, visit.signed_in_at))
+    answer = await decide(visit.desk, approval_id, Saying(visit.person, verdict, comment, visit.signed_in_at, amount))
     if answer.answer in {"conflict", "refused"}:
         raise Conflict.one("decision", f"decision_{answer.answer}", answer.why)
     return "kept" if answer.answer == "kept" else "accepted"
@@ -95,6 +96,7 @@ async def _shown(visit: Visit, approval_id: str, more: Mapping[str, Any]) -> Res
         "said": more.get("said", ""),
         "problems": refusal.problems if refusal else (),
         "comment": more.get("comment", ""),
+        "amount": more.get("amount"),
         "moving": record.approval.state in {State.ROUTING, State.APPROVED, State.EXECUTING},
     }
     return page(visit, "console/approval.html", context, status_of(refusal) if refusal else 200)

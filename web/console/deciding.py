@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from plixo.domain.approval import State, Verdict
-from plixo.domain.duties import seat_for
+from plixo.domain.approval import Approval, State, Verdict
+from plixo.domain.duties import Chair, chair_for
+from plixo.domain.money import Money
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision
 from web.console.words import waiting_on
@@ -17,12 +18,16 @@ class Deciding:
 
     Attributes:
         open: The form can be filled in.
+        agreed: What it is about: the least that anybody approved so far, or all that was asked.
+        most: The most that the reader may approve.
         stale: It could be, after a fresh sign-in.
         why_not: Why it cannot.
         withdrawable: The reader asked for it and can take it back.
     """
 
     open: bool
+    agreed: Money
+    most: Money
     stale: bool
     why_not: str
     withdrawable: bool
@@ -30,11 +35,15 @@ class Deciding:
 
 def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deciding:
     """What this reader can do about the request."""
+    currency = record.change.amount.currency
+    agreed = most = Money(record.approval.agreed_minor, currency)
     why_not = _why_not(visit, record, stored)
+    if not why_not:
+        most = Money(_chair(visit, record).most_minor, currency)
     stale = not why_not and needs_fresh_sign_in(visit, record)
     mine = record.approval.requester_id == visit.person.person_id
     waiting = record.approval.state is State.WAITING
-    return Deciding(not why_not and not stale, stale, why_not, waiting and mine)
+    return Deciding(not why_not and not stale, agreed, most, stale, why_not, waiting and mine)
 
 
 def needs_fresh_sign_in(visit: Visit, record: Record) -> bool:
@@ -48,13 +57,13 @@ def _why_not(visit: Visit, record: Record, stored: list[StoredDecision]) -> str:
     approval, person = record.approval, visit.person
     if approval.state is not State.WAITING:
         return _CLOSED[approval.state]
-    mine = [one for one in stored if one.decision.person_id == person.person_id and _stands(one, approval.round)]
+    mine = [one for one in stored if one.decision.person_id == person.person_id and _stands(one, approval)]
     if mine:
         said = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.WITHDRAW: "withdrew"}
         pending = " It is taken up as soon as possible." if mine[-1].status == "submitted" else ""
         return f"You {said[mine[-1].decision.verdict]} it. Now it waits on {waiting_on(record)}.{pending}"
     try:
-        seat = seat_for(approval, person, record.change.customer_id, record.base_minor)
+        seat = _chair(visit, record).seat
     except NotAllowed as refusal:
         return str(refusal)
     if seat.group not in approval.waiting_groups():
@@ -62,8 +71,15 @@ def _why_not(visit: Visit, record: Record, stored: list[StoredDecision]) -> str:
     return ""
 
 
-def _stands(one: StoredDecision, round_: int) -> bool:
-    return one.decision.round == round_ and one.status in {"submitted", "recorded"}
+def _chair(visit: Visit, record: Record) -> Chair:
+    return chair_for(record.approval, visit.person, record.change.customer_id, record.base_minor)
+
+
+def _stands(one: StoredDecision, approval: Approval) -> bool:
+    """What was taken up may stand no longer: whoever approved more than is left is asked again."""
+    if one.decision.round != approval.round:
+        return False
+    return one.status == "submitted" or (one.status == "recorded" and approval.has_decided(one.decision.person_id))
 
 
 _CLOSED = {

@@ -47,6 +47,7 @@ class Sending:
 
     Attributes:
         what: The object it makes, in words.
+        amount: How much, gross: what was asked for, or the least that anybody approved.
         off_invoice: How much the customer owes less by it; None where that is not known now.
         to_balance: How much goes to their balance, for later invoices.
         reason: Stripe's own reason, in words; empty where none fits.
@@ -56,6 +57,7 @@ class Sending:
     """
 
     what: str
+    amount: Money
     off_invoice: Money | None
     to_balance: Money | None
     reason: str
@@ -162,11 +164,11 @@ def _seats(rows: _Rows) -> list[SeatLine]:
 
 def _able(record: Record, seat: Seat, everybody: Iterable[Person]) -> tuple[Person, ...]:
     """Who could fill the seat today."""
-    decided = {one.person_id for one in record.approval.decisions}
+    decided = record.approval.has_decided
     return tuple(
         person
         for person in everybody
-        if person.belongs_to(seat.group) and person.person_id not in decided and _independent(record, person)
+        if person.belongs_to(seat.group) and not decided(person.person_id) and _independent(record, person)
     )
 
 
@@ -197,16 +199,16 @@ def _described(
     against: tuple[str, ...] = (),
     unreachable: bool = False,
 ) -> Sending:
-    change = record.change
+    change, amount = record.change, Money(record.approval.agreed_minor, record.change.amount.currency)
     balance = change.target.kind is TargetKind.CUSTOMER_BALANCE
     what = "A credit to the customer's balance" if balance else f"A credit note on invoice {target(change)}"
-    params = credit_params(change, change.amount.minor, facts)[1] if facts else {}
+    params = credit_params(change, amount.minor, facts)[1] if facts else {}
     off_invoice, to_balance = None, None
     if facts and not balance:
-        owed = Money(min(change.amount.minor, facts.remaining_minor), change.amount.currency)
-        off_invoice, to_balance = owed, Money(change.amount.minor - owed.minor, owed.currency)
+        owed = Money(min(amount.minor, facts.remaining_minor), amount.currency)
+        off_invoice, to_balance = owed, Money(amount.minor - owed.minor, owed.currency)
     reason = "" if balance else STRIPE_REASONS.get(change.reason, "").replace("_", " ")
-    return Sending(what, off_invoice, to_balance, reason, params, against, unreachable)
+    return Sending(what, amount, off_invoice, to_balance, reason, params, against, unreachable)
 
 
 def _nothing(record: Record, everybody: Mapping[str, Person], zone: str, now: datetime) -> str:

@@ -117,6 +117,8 @@ def _recorded(detail: Detail) -> str:
     if detail["verdict"] == "withdraw":
         return "took it back"
     said = {"approve": "approved it", "reject": "rejected it"}[detail["verdict"]]
+    if detail["verdict"] == "approve" and detail.get("less"):
+        said = f"approved {detail['less']} of it"
     return f"{said} for {Group(detail['group']).label}"
 
 

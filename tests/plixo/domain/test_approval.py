@@ -327,3 +327,67 @@ def test_only_a_waiting_request_waits(state: State) -> None:
     with pytest.raises(Conflict) as caught:
         request.check_waiting()
     assert caught.value.code == f"already_{state}"
+
+
+def less(group: Group, amount: int, *, person: str = "", number: int = 0, stage: int = 0) -> Decision:
+    return replace(decision(group, person=person, number=number, stage=stage), amount_minor=amount)
+
+
+def test_a_smaller_amount_is_what_is_left() -> None:
+    after = waiting(ONE).decided(less(C, 60))
+    assert (after.state, after.agreed_minor, after.amount_minor) == (State.APPROVED, 60, 100)
+
+
+def test_whoever_approved_more_beside_it_is_asked_again() -> None:
+    both = waiting(SIDE_BY_SIDE).decided(less(L, 100))
+    assert both.has_decided("p-legal")
+    lower = both.decided(less(C, 60))
+    assert (lower.state, lower.waiting_groups()) == (State.WAITING, (L,))
+    assert not lower.has_decided("p-legal")
+    assert lower.has_decided("p-controller")
+    assert lower.decided(less(L, 60, number=1)).state is State.APPROVED
+
+
+def test_asked_again_one_may_go_lower_still() -> None:
+    lower = waiting(SIDE_BY_SIDE).decided(less(L, 100)).decided(less(C, 60)).decided(less(L, 40, number=1))
+    assert (lower.agreed_minor, lower.waiting_groups()) == (40, (C,))
+    assert lower.decided(less(C, 40, number=1)).state is State.APPROVED
+
+
+def test_asked_again_somebody_else_of_the_group_may_answer() -> None:
+    lower = waiting(SIDE_BY_SIDE).decided(less(L, 100)).decided(less(C, 60))
+    assert lower.decided(less(L, 60, person="p-other")).state is State.APPROVED
+
+
+def test_an_earlier_stage_is_not_asked_again() -> None:
+    first = waiting(IN_TURN).decided(less(C, 100)).decided(less(L, 100))
+    after = first.decided(less(CFO, 70, stage=1))
+    assert (after.state, after.agreed_minor) == (State.APPROVED, 70)
+
+
+@pytest.mark.parametrize("amount", [61, 100, 0, -1])
+def test_nobody_approves_more_than_is_left_or_nothing(amount: int) -> None:
+    lower = waiting(SIDE_BY_SIDE).decided(less(C, 60))
+    expected = ("amount", "amount_changed", "Another amount is asked for by now; read it again.")
+    assert conflict(lambda: lower.decided(less(L, amount))) == expected
+
+
+def test_asked_again_one_keeps_the_own_seat() -> None:
+    lower = waiting(SIDE_BY_SIDE).decided(less(L, 100)).decided(less(C, 60))
+    other_seat = less(C, 60, person="p-legal", number=2)
+    assert conflict(lambda: lower.decided(other_seat))[1] == "already_decided"
+
+
+@given(st.lists(st.tuples(st.sampled_from([C, L]), st.integers(1, 100)), max_size=12))
+def test_side_by_side_nothing_is_approved_unless_both_agree_to_the_same(said: list[tuple[Group, int]]) -> None:
+    approval, told = waiting(SIDE_BY_SIDE), {C: 0, L: 0}
+    for number, (group, amount) in enumerate(said):
+        try:
+            approval = approval.decided(less(group, amount, number=number))
+        except Conflict:
+            continue
+        told[group] = amount
+    if approval.state is State.APPROVED:
+        assert told[C] == told[L] == approval.agreed_minor
+    else:
+        assert told[C] != told[L] or not said

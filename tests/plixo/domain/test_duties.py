@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from plixo.domain.approval import Approval, Decision, State, Verdict
 from plixo.domain.duties import (
+    base_of,
+    chair_for,
     check_comment,
     check_decision,
     check_independent,
     check_limit,
     check_withdrawal,
     may_see,
-    seat_for,
 )
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
 from plixo.domain.people import Group, Person
@@ -47,20 +48,20 @@ LEGAL = person("p-l", L)
 
 
 def test_somebody_of_the_asked_group_gets_its_seat() -> None:
-    assert seat_for(waiting(Seat(C, 500)), CONTROLLER, "cus_1", 500) == Seat(C, 500)
-    assert seat_for(waiting(Seat(C), Seat(L)), LEGAL, "cus_1", 10**9) == Seat(L)
+    assert chair_for(waiting(Seat(C, 500)), CONTROLLER, "cus_1", 500).seat == Seat(C, 500)
+    assert chair_for(waiting(Seat(C), Seat(L)), LEGAL, "cus_1", 10**9).seat == Seat(L)
 
 
 def test_who_is_in_two_asked_groups_gets_the_seat_that_is_open() -> None:
     both = person("p-b", C, L)
     approval = waiting(Seat(C), Seat(L))
-    assert seat_for(approval, both, "cus_1", 1).group is C
-    assert seat_for(approval.decided(decision("p-c", C)), both, "cus_1", 1).group is L
+    assert chair_for(approval, both, "cus_1", 1).seat.group is C
+    assert chair_for(approval.decided(decision("p-c", C)), both, "cus_1", 1).seat.group is L
 
 
 def test_who_comes_after_their_group_decided_still_gets_its_seat_and_hears_of_it_when_deciding() -> None:
     approval = waiting(Seat(C), Seat(L)).decided(decision("p-c", C))
-    assert seat_for(approval, person("p-c2", C), "cus_1", 1).group is C
+    assert chair_for(approval, person("p-c2", C), "cus_1", 1).seat.group is C
 
 
 @pytest.mark.parametrize(
@@ -72,26 +73,26 @@ def test_who_comes_after_their_group_decided_still_gets_its_seat_and_hears_of_it
     ],
 )
 def test_who_is_not_asked_hears_who_is(approval: Approval, who: Person, message: str) -> None:
-    assert refusal(lambda: seat_for(approval, who, "cus_1", 1)) == ("person", "not_asked", message)
+    assert refusal(lambda: chair_for(approval, who, "cus_1", 1)) == ("person", "not_asked", message)
 
 
 def test_nobody_decides_on_their_own_request() -> None:
     expected = ("person", "own_request", "Nobody decides on their own request; ask somebody of the path.")
-    assert refusal(lambda: seat_for(waiting(Seat(C), requester="p-c"), CONTROLLER, "cus_1", 1)) == expected
+    assert refusal(lambda: chair_for(waiting(Seat(C), requester="p-c"), CONTROLLER, "cus_1", 1)) == expected
     assert refusal(lambda: check_independent("p-c", CONTROLLER, "cus_1")) == expected
 
 
 def test_nobody_decides_for_a_customer_they_are_related_to() -> None:
     related = replace(CONTROLLER, related_customers=frozenset({"cus_1"}))
     expected = ("person", "related_customer", "You are related to this customer; somebody else decides.")
-    assert refusal(lambda: seat_for(waiting(Seat(C)), related, "cus_1", 1)) == expected
-    assert seat_for(waiting(Seat(C)), related, "cus_2", 1).group is C
+    assert refusal(lambda: chair_for(waiting(Seat(C)), related, "cus_1", 1)) == expected
+    assert chair_for(waiting(Seat(C)), related, "cus_2", 1).seat.group is C
 
 
 def test_who_has_left_decides_nothing() -> None:
     gone = replace(CONTROLLER, active=False)
     expected = ("person", "not_active", "This person no longer works here.")
-    assert refusal(lambda: seat_for(waiting(Seat(C)), gone, "cus_1", 1)) == expected
+    assert refusal(lambda: chair_for(waiting(Seat(C)), gone, "cus_1", 1)) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,11 +118,10 @@ def test_a_persons_limit_can_only_lower_the_seats(
     expected = ("amount", "above_limit", "The amount is above what you may approve alone.")
     if allowed:
         check_limit(Seat(C, limit), who, amount, "credit")
-        seat_for(waiting(Seat(C, limit)), who, "cus_1", amount)
+        chair_for(waiting(Seat(C, limit)), who, "cus_1", amount)
         check_decision(waiting(Seat(C, limit)), decision("p-c", C), who, "cus_1", amount)
     else:
         assert refusal(lambda: check_limit(Seat(C, limit), who, amount, "credit")) == expected
-        assert refusal(lambda: seat_for(waiting(Seat(C, limit)), who, "cus_1", amount)) == expected
         assert (
             refusal(lambda: check_decision(waiting(Seat(C, limit)), decision("p-c", C), who, "cus_1", amount))
             == expected
@@ -131,7 +131,7 @@ def test_a_persons_limit_can_only_lower_the_seats(
 def test_limits_are_those_of_the_requests_own_kind() -> None:
     refund = replace(waiting(Seat(C, 500)), kind="refund")
     who = replace(CONTROLLER, limits={"refund": 1})
-    assert refusal(lambda: seat_for(refund, who, "cus_1", 2))[1] == "above_limit"
+    assert chair_for(refund, who, "cus_1", 2).most_minor == 50
     assert refusal(lambda: check_decision(refund, decision("p-c", C), who, "cus_1", 2))[1] == "above_limit"
 
 
@@ -253,10 +253,40 @@ def test_a_seat_is_given_exactly_to_who_is_independent_and_asked(who: Person, as
     approval = waiting(*[Seat(group) for group in asked], requester="p-1")
     fit = who.active and who.person_id != "p-1" and not who.related_customers and bool(who.groups & set(asked))
     try:
-        seat = seat_for(approval, who, "cus_1", 1)
+        seat = chair_for(approval, who, "cus_1", 1).seat
     except NotAllowed:
         assert not fit
         return
     assert fit
     assert seat.group in who.groups & set(asked)
     assert approval.decided(decision(who.person_id, seat.group)).state in {State.WAITING, State.APPROVED}
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_the_most_that_somebody_may_approve_is_within_their_limit_and_no_smaller_than_it_must_be(
+    asked: int, base: int, limit: int
+) -> None:
+    approval = replace(waiting(Seat(C, limit)), amount_minor=asked)
+    try:
+        most = chair_for(approval, CONTROLLER, "cus_1", base).most_minor
+    except NotAllowed:
+        assert base_of(base, 1, asked) > limit
+        return
+    assert 1 <= most <= asked
+    assert base_of(base, most, asked) <= limit
+    assert most == asked or base_of(base, most + 1, asked) > limit
+
+
+def test_a_smaller_amount_is_held_against_the_limit_by_its_own_size() -> None:
+    approval, who = waiting(Seat(C, 500)), replace(CONTROLLER, limits={"credit": 250})
+    half = replace(decision("p-c", C), amount_minor=50)
+    check_decision(approval, half, who, "cus_1", 500)
+    expected = ("amount", "above_limit", "The amount is above what you may approve alone.")
+    more = replace(half, amount_minor=51)
+    assert refusal(lambda: check_decision(approval, more, who, "cus_1", 500)) == expected
+
+
+def test_who_may_approve_nothing_may_still_not_decide() -> None:
+    who = replace(CONTROLLER, limits={"credit": 0})
+    expected = ("amount", "above_limit", "You may approve nothing of this kind.")
+    assert refusal(lambda: chair_for(waiting(Seat(C, 500)), who, "cus_1", 500)) == expected

@@ -174,10 +174,18 @@ def test_the_mandate_is_the_least_that_anybody_allows_and_never_more_than_was_as
     stages: tuple[Stage, ...], amounts: list[int]
 ) -> None:
     full = case(stages)
-    full.decisions = [
-        replace(known, amount_minor=amount) for known, amount in zip(full.decisions, amounts, strict=False)
-    ]
-    assert full.mandate().amount_minor == min(1_000, *amounts[: len(full.decisions)])
+    full.decisions = [replace(known, amount_minor=amounts[known.stage]) for known in full.decisions]
+    assert full.mandate().amount_minor == min(1_000, *amounts[: len(stages)])
+
+
+def test_the_people_of_one_stage_agree_to_the_same_amount() -> None:
+    full = case(PATHS[1])
+    first, second = full.decisions
+    lower = replace(second, amount_minor=400)
+    full.decisions = [first, lower]
+    assert refusal(full.mandate) == ("decisions", "decision_missing", "A signed approval of Controller is missing.")
+    full.decisions.append(replace(first, decision_id="d-again", amount_minor=400))
+    assert full.mandate() == Mandate(400, (first.person_id, second.person_id))
 
 
 @pytest.mark.parametrize(("allowed", "stands"), [(-1, False), (0, False), (1, True)])
@@ -193,8 +201,18 @@ def test_nothing_at_or_below_zero_is_a_mandate(allowed: int, *, stands: bool) ->
 
 def test_a_surplus_approval_changes_nothing() -> None:
     full = case(PATHS[0])
-    full.decisions.append(replace(full.decisions[0], decision_id="d-2", person_id="p-2", amount_minor=5))
+    full.decisions.append(replace(full.decisions[0], decision_id="d-2", person_id="p-2", amount_minor=2_000))
     assert full.mandate() == Mandate(1_000, (full.decisions[0].person_id,))
+
+
+def test_a_smaller_amount_is_held_against_limits_by_its_own_size() -> None:
+    full = case(PATHS[0])
+    (who,) = full.people
+    full.people[who] = replace(full.people[who], limits={"credit": 600})
+    full.decisions = [replace(full.decisions[0], amount_minor=601)]
+    assert refusal(full.mandate)[1] == "above_limit"
+    full.decisions = [replace(full.decisions[0], amount_minor=600)]
+    assert full.mandate().amount_minor == 600
 
 
 def test_an_amount_above_the_seats_or_the_persons_limit_is_no_mandate() -> None:

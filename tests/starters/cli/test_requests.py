@@ -17,6 +17,7 @@ APPROVAL: dict[str, Any] = {
     "state_text": "Waiting on Legal",
     "customer_name": "[red]Example[/red]\x1b[31m",
     "amount_minor": 420_000,
+    "agreed_minor": 420_000,
     "currency": "USD",
     "amounts": {"net_minor": 400_000, "tax_minor": 20_000, "gross_minor": 420_000, "currency": "USD"},
     "reason_text": "Goodwill",
