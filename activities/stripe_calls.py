@@ -7,7 +7,7 @@ from typing import Final, NoReturn, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from plixo.ports import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited
+from plixo.ports import CallConflict, CallRefused, LookUpUnfinished, OutcomeUnknown, PaymentsError, RateLimited
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -81,6 +81,6 @@ def retry_delay(failure: PaymentsError, times: int) -> timedelta:
         return timedelta(seconds=max(failure.retry_after, 1))
     if isinstance(failure, OutcomeUnknown) and times > QUICK_TRIES:
         return timedelta(seconds=LADDER_SECONDS[min(times - QUICK_TRIES, len(LADDER_SECONDS)) - 1])
-    if isinstance(failure, CallConflict):
+    if isinstance(failure, (CallConflict, LookUpUnfinished)):
         return timedelta(seconds=1)
     return timedelta(seconds=QUICK_SECONDS[min(times, len(QUICK_SECONDS)) - 1])

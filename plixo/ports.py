@@ -50,6 +50,10 @@ class Unavailable(PaymentsError):
     """The payment system cannot be reached; nothing was done."""
 
 
+class LookUpUnfinished(PaymentsError):
+    """What was looked for is not found yet, and there is more to look through: look again at once."""
+
+
 class OutcomeUnknown(PaymentsError):
     """The call may have been carried out: ask again with the same key."""
 
@@ -152,7 +156,7 @@ class Payments(Protocol):
         ...
 
     async def find(self, effect: Effect) -> StripeObject | None:
-        """The effect's object, if an earlier try made it."""
+        """The effect's object, if an earlier try made it; a look-up too long for one try is `LookUpUnfinished`."""
         ...
 
 

@@ -100,14 +100,28 @@ async def take_up_again(ledger: SqlLedger, temporal: Client, run: Run, clock: Cl
 async def _traced(tx: SqlTransaction, run: Run, now: datetime) -> bool:
     """Whether the request's history tells of the run now; False while it is too soon to go on."""
     chain = await audit.lines(tx.session, run.approval_id)
-    earlier = [line for line in chain if line.event == EVENT]
-    if run.run_id and any(line.detail["run_id"] == run.run_id for line in earlier):
+    earlier = [(line.detail["run_id"], at) for line in chain if (at := _told_at(line))]
+    if run.run_id and any(run_id == run.run_id for run_id, _ in earlier):
         return True
-    if earlier and timedelta() <= now - datetime.fromisoformat(earlier[-1].at) < _pause(len(earlier)):
+    if earlier and timedelta() <= now - earlier[-1][1] < _pause(len(earlier)):
         return False  # an entry of the future was written by a clock that was ahead, and holds up nothing
     detail = {"run_id": run.run_id, "how": run.how}
     await tx.audit(AuditEntry(run.approval_id, EVENT, "system", detail), now)
     return True
+
+
+def _told_at(line: audit.AuditLine) -> datetime | None:
+    """When the entry tells that a run was interrupted; None where it does not, or as none of ours would.
+
+    Whoever may write to the database may add an entry, and what it lacks must not keep the request from going on.
+    """
+    if line.event != EVENT or "run_id" not in line.detail:
+        return None
+    try:
+        at = datetime.fromisoformat(line.at)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def _pause(times: int) -> timedelta:

@@ -15,7 +15,7 @@ from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Problem, Refus
 from plixo.oidc.failures import ProviderAway
 from plixo.ports import PaymentsError
 from plixo.store.away import DATABASE_AWAY
-from plixo.temporal.ui import TemporalUiAway
+from plixo.temporal.ui import TemporalUiAway, TooManyAtOnce
 from web.identity import SignInNeeded, TokenNeeded
 from web.rendering import bare_page
 from web.temporal.asking import ASSETS, CALLS
@@ -28,6 +28,9 @@ PROVIDER_AWAY: Final = (
 SIGN_IN: Final = "Sign in first: send a token of `plixo login` as `Authorization: Bearer …`."
 SIGN_IN_AT_THE_CONSOLE: Final = "Sign in at the console first."
 TEMPORAL_UI_AWAY: Final = "Temporal UI cannot be reached right now. Try again in a minute."
+TEMPORAL_UI_BUSY: Final = (
+    "You have too many pages of Temporal UI open that still load or wait for news. Close some and try again."
+)
 RETRY_AFTER: Final = {"Retry-After": "30"}
 
 
@@ -58,6 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(ProviderAway, _without_provider)
     app.add_exception_handler(TemporalUiAway, _without_temporal_ui)
+    app.add_exception_handler(TooManyAtOnce, _too_many_pages)
     for kind in (Refused, PaymentsError, *DATABASE_AWAY, TokenNeeded, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _failed)
 
@@ -142,6 +146,11 @@ async def _without_provider(request: Request, error: Exception) -> Response:
 async def _without_temporal_ui(request: Request, error: Exception) -> Response:
     log.warning("request %s: %s", request.state.request_id, error)
     return answer(request, Failed(503, "temporal_ui_unavailable", TEMPORAL_UI_AWAY, headers=RETRY_AFTER))
+
+
+async def _too_many_pages(request: Request, error: Exception) -> Response:
+    log.warning("request %s: %s", request.state.request_id, error)
+    return answer(request, Failed(503, "temporal_ui_busy", TEMPORAL_UI_BUSY, headers=RETRY_AFTER))
 
 
 def _wanted(request: Request) -> str:

@@ -3,8 +3,11 @@
 The private key stays with the console; workers and auditors get the public file alone.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +24,15 @@ class KeyFileError(Exception):
 def load_or_create_signing_key(private: Path, public: Path) -> OKPKey:
     """The private key, made at the first start; its public part is added to the public file.
 
+    Consoles that start in the same instant wait for each other: those of one private file come to one key, and none of
+    those that share a public file is missing there.
+
     Raises:
         KeyFileError: The file is readable by others or holds no Ed25519 key, or one of the files cannot be used.
     """
     try:
         if not private.exists():
-            key = OKPKey.generate_key("Ed25519", private=True)
-            _write_private(private, key.as_dict(private=True))
+            _make_private(private)
         key = _load_private(private)
         _add_public(public, key)
     except OSError as error:
@@ -106,19 +111,46 @@ def _load_private(path: Path) -> OKPKey:
     return key
 
 
-def _write_private(path: Path, key: dict[str, Any]) -> None:
+def _make_private(path: Path) -> None:
+    """Write a new key, whole before anybody sees it, unless somebody else was first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(key, file)
+    with _locked(path):
+        if path.exists():
+            return
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(OKPKey.generate_key("Ed25519", private=True).as_dict(private=True), file)
+        fresh.replace(path)
 
 
 def _add_public(path: Path, key: OKPKey) -> None:
-    known: list[dict[str, Any]] = json.loads(path.read_text())["keys"] if path.exists() else []
     mine = {**key.as_dict(private=False), "kid": key_id(key), "alg": "Ed25519", "use": "sig"}
-    if any(entry["kid"] == mine["kid"] for entry in known):
+    # Looked at before it is locked: a folder that only can be read will do where nothing has to be added.
+    if _holds(_public(path), mine):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"keys": [*known, mine]}, indent=2) + "\n")
-    fresh.replace(path)
+    with _locked(path):
+        known = _public(path)
+        if _holds(known, mine):
+            return
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps({"keys": [*known, mine]}, indent=2) + "\n")
+        fresh.replace(path)
+
+
+def _public(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text())["keys"] if path.exists() else []
+    return found
+
+
+def _holds(known: list[dict[str, Any]], mine: dict[str, Any]) -> bool:
+    return any(entry["kid"] == mine["kid"] for entry in known)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Nobody else changes the file for as long as the block lasts."""
+    with path.with_name(f".{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -12,6 +12,7 @@ from plixo.domain.change import ProposedChange
 from plixo.domain.effects import Amounts
 from plixo.domain.path import ApprovalPath
 from plixo.ports import Record
+from plixo.store import readable
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
 
@@ -47,7 +48,7 @@ async def by_request_ids(session: AsyncSession, requester_id: str, request_ids: 
         ApprovalRow.requester_id == requester_id,
         ApprovalRow.request_id.in_(sorted(set(request_ids))),
     )
-    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+    return [to_record(row, ()) for row in await readable.rows(session, query, ApprovalRow.approval_id)]
 
 
 async def insert(session: AsyncSession, record: Record) -> None:
@@ -149,7 +150,7 @@ async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: 
         .order_by(ApprovalRow.created_at.desc())
         .limit(10)
     )
-    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+    return [to_record(row, ()) for row in await readable.rows(session, query, ApprovalRow.approval_id)]
 
 
 def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:

@@ -17,6 +17,9 @@ from plixo.store import approvals, audit, decisions
 from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
 
+MISSING: Final = "missing"
+"""The state of a request of which there are audit entries alone."""
+
 _UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError, DataError)
 """What rows lead to that nobody here wrote: a moment that no calendar has is the database driver's `DataError`."""
 
@@ -31,33 +34,33 @@ async def blocks(session: AsyncSession, ids: Sequence[str]) -> AsyncIterator[Blo
     """What an auditor needs of each request; ids that nothing is known of are passed over."""
     for approval_id in ids:
         chain = await audit.lines(session, approval_id)
-        try:
-            record = await approvals.load(session, approval_id, lock=False)
-            made = await decisions.of_approval(session, approval_id)
-            effect = await _effect(session, approval_id)
-        except _UNREADABLE:
-            yield {**_block(approval_id, None, chain, (), None), "state": UNREADABLE}
-            continue
-        if record or chain:
-            yield _block(approval_id, record, chain, made, effect)
+        beside = await _beside(session, approval_id)
+        if chain or beside["state"] != MISSING:
+            yield {**beside, "chain": [asdict(line) for line in chain]}
+
+
+async def _beside(session: AsyncSession, approval_id: str) -> Block:
+    """What the rows say of a request; nothing but that, where they were changed until no file can hold it."""
+    try:
+        record = await approvals.load(session, approval_id, lock=False)
+        made = await decisions.of_approval(session, approval_id)
+        found = _block(approval_id, record, made, await _effect(session, approval_id))
+    except _UNREADABLE:
+        found = {}
+    return found if found and can_be_hashed(found) else {**_block(approval_id, None, (), None), "state": UNREADABLE}
 
 
 def _block(
-    approval_id: str,
-    record: Record | None,
-    chain: Sequence[audit.AuditLine],
-    made: Sequence[StoredDecision],
-    effect: Mapping[str, Any] | None,
+    approval_id: str, record: Record | None, made: Sequence[StoredDecision], effect: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     return {
         "approval_id": approval_id,
         "customer_name": record.customer_name if record else "",
-        "state": record.approval.state.value if record else "missing",
+        "state": record.approval.state.value if record else MISSING,
         "request": record.request.to_claims() if record else None,
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],
         "effect": effect,
-        "chain": [asdict(line) for line in chain],
     }
 
 

@@ -14,6 +14,7 @@ from plixo.domain.approval import COUNTED, ENDED, State, Verdict
 from plixo.domain.duties import may_see_all
 from plixo.domain.people import Person
 from plixo.ports import Record
+from plixo.store import readable
 from plixo.store.approvals import to_record
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow, DecisionRow
@@ -80,8 +81,8 @@ async def find(session: AsyncSession, person: Person, search: Search, now: datet
     found = and_(_visible(person), _in_tab(person, search.tab, now), *_narrowed(search))
     total = (await session.execute(select(func.count()).select_from(ApprovalRow).where(found))).scalar_one()
     query = _ordered(select(ApprovalRow).where(found), search.sort)
-    rows = await session.execute(query.limit(search.size).offset((search.page - 1) * search.size))
-    return await _records(session, rows.scalars().all()), int(total)
+    listed = query.limit(search.size).offset((search.page - 1) * search.size)
+    return await _records(session, await readable.rows(session, listed, ApprovalRow.approval_id)), int(total)
 
 
 async def counts(session: AsyncSession, person: Person, now: datetime) -> dict[Tab, int]:
@@ -109,7 +110,7 @@ async def applied_since(session: AsyncSession, customer_id: str, since: datetime
         )
         .order_by(ApprovalRow.ended_at)
     )
-    return [to_record(row, ()) for row in (await session.execute(query)).scalars()]
+    return [to_record(row, ()) for row in await readable.rows(session, query, ApprovalRow.approval_id)]
 
 
 async def pending_for(session: AsyncSession, person: Person, customer_id: str) -> Sequence[Record]:
@@ -121,7 +122,7 @@ async def pending_for(session: AsyncSession, person: Person, customer_id: str) -
         .order_by(ApprovalRow.created_at.desc())
         .limit(PAGE_SIZE)
     )
-    return await _records(session, (await session.execute(query)).scalars().all())
+    return await _records(session, await readable.rows(session, query, ApprovalRow.approval_id))
 
 
 async def _records(session: AsyncSession, rows: Sequence[ApprovalRow]) -> list[Record]:

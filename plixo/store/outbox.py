@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from plixo.ports import Letter
 from plixo.store.models import OutboxRow
@@ -15,6 +16,15 @@ _SENT: Final = (
     update(_TABLE)
     .where(_TABLE.c.key == bindparam("sent_key"))
     .values(sent_at=bindparam("moment"), leased_until=None, problem="")
+)
+
+_LETTER: Final = (
+    OutboxRow.key,
+    OutboxRow.recipient,
+    OutboxRow.template,
+    OutboxRow.context,
+    OutboxRow.attempts,
+    OutboxRow.bulk,
 )
 
 
@@ -47,6 +57,8 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
     """
     query = (
         select(OutboxRow)
+        # No moment is read: PostgreSQL keeps some that no calendar has, and one would hold up every mail.
+        .options(load_only(*_LETTER))
         .where(OutboxRow.sent_at.is_(None), or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now))
         .order_by(OutboxRow.bulk, OutboxRow.created_at)
         .limit(limit)

@@ -5,7 +5,13 @@ from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
 import stripe
-from stripe.params import CreditNoteCreateParams, CreditNotePreviewParams, CustomerBalanceTransactionCreateParams
+from stripe.params import (
+    CreditNoteCreateParams,
+    CreditNoteListParams,
+    CreditNotePreviewParams,
+    CustomerBalanceTransactionCreateParams,
+    CustomerBalanceTransactionListParams,
+)
 
 from plixo.domain.change import ProposedChange, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts, credit_params
@@ -14,7 +20,8 @@ from plixo.ports import CallRefused, Customer, Invoice, StripeObject
 from plixo.stripe import reading
 from plixo.stripe.client import open_client
 from plixo.stripe.line import Line, OnResult
-from plixo.stripe.paging import PAGE, Turn, each, newest
+from plixo.stripe.lookup import LookUps, Pages
+from plixo.stripe.paging import PAGE, each, newest
 from plixo.stripe.rate import TokenBucket
 
 T = TypeVar("T")
@@ -34,6 +41,7 @@ class StripeGateway:
         self._api = client.v1
         self._below = below
         self._line = line
+        self._look_ups = LookUps(line)
         self._read_only = read_only
 
     @classmethod
@@ -148,12 +156,13 @@ class StripeGateway:
 
         Raises:
             CallRefused: Stripe no longer shows the invoice or customer, so it cannot be told.
+            LookUpUnfinished: The list is too long for one try.
         """
-        async for made in each(
-            self._line, f"{effect.kind.value}s.list", self._kin(effect), partial(reading.made_if_ours, effect)
-        ):
-            return made
-        return None
+        place, pages = self._kin(effect)
+        name = f"{effect.effect_id} {place}"
+        return await self._look_ups.find(
+            name, f"{effect.kind.value}s.list", pages, partial(reading.made_if_ours, effect)
+        )
 
     def credit_notes_of_ours(self) -> AsyncIterator[Holding]:
         """Every credit note that carries an effect's id, void ones too; for the close."""
@@ -177,11 +186,17 @@ class StripeGateway:
         entry = cast("CustomerBalanceTransactionCreateParams", effect.params)
         return await self._api.customers.balance_transactions.create_async(effect.customer_id, entry, options)
 
-    def _kin(self, effect: Effect) -> Turn:
-        """Lists what the effect's object would be among."""
+    def _kin(self, effect: Effect) -> tuple[str, Pages]:
+        """Whose list the effect's object would be in, and its pages."""
         if effect.kind is EffectKind.CREDIT_NOTE:
-            return partial(self._api.credit_notes.list_async, {"invoice": effect.params["invoice"], "limit": PAGE})
-        return partial(self._api.customers.balance_transactions.list_async, effect.customer_id, {"limit": PAGE})
+            invoice = effect.params["invoice"]
+            return invoice, lambda cursor: self._api.credit_notes.list_async(
+                cast("CreditNoteListParams", {"invoice": invoice, "limit": PAGE, **cursor})
+            )
+        entries = self._api.customers.balance_transactions
+        return effect.customer_id, lambda cursor: entries.list_async(
+            effect.customer_id, cast("CustomerBalanceTransactionListParams", {"limit": PAGE, **cursor})
+        )
 
     async def _found(
         self,

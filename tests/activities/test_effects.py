@@ -15,7 +15,15 @@ from plixo.domain.effects import EffectState, TargetFacts
 from plixo.domain.path import Seat, Stage
 from plixo.domain.people import Group, Person
 from plixo.messages.approvals import Executed, Step
-from plixo.ports import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
+from plixo.ports import (
+    CallConflict,
+    CallRefused,
+    LookUpUnfinished,
+    OutcomeUnknown,
+    PaymentsError,
+    RateLimited,
+    Unavailable,
+)
 from plixo.signing.tokens import StaffSigner
 from tests.support.rows import (
     BOTH,
@@ -233,6 +241,20 @@ async def test_a_look_up_that_fails_never_leads_to_a_second_try(till: Till) -> N
     till.stripe.lookups = [Unavailable("no route")]
     assert (await till.fails(approval_id, attempt=2)).type == "Unavailable"
     assert len(till.stripe.asked) == 1
+
+
+async def test_a_look_up_too_long_for_one_try_goes_on_at_once_and_sends_nothing_before_its_end(till: Till) -> None:
+    approval_id = await till.rows.approved()
+    till.stripe.answers = [DoneThenLost("reset")]
+    await till.fails(approval_id)
+    till.stripe.forget_keys()
+    till.rows.clock.forward(hours=30)
+    till.stripe.lookups = [LookUpUnfinished("long")] * 20
+    for attempt in range(2, 22):
+        failure = await till.fails(approval_id, attempt)
+        assert (failure.type, failure.next_retry_delay) == ("LookUpUnfinished", timedelta(seconds=1))
+    assert (await till.execute(approval_id, attempt=22)).stripe_object == "cn_1"
+    assert (len(till.stripe.made), len(till.stripe.asked)) == (1, 1)
 
 
 # When to come back

@@ -24,6 +24,7 @@ from plixo.store.checkpoint_file import BadCheckpoint, Held, prove
 from plixo.store.checkpoint_folder import CheckpointFolder
 from starters.checkpoints import GAP, LEASE, CannotCheckpoint, CheckpointDesk, make_checkpoint, meet_wishes
 from tests.support.desk import Office, together
+from tests.support.rows import tamper
 
 pytestmark = pytest.mark.asvs("16.4.3")
 
@@ -211,6 +212,25 @@ async def test_a_row_that_cannot_be_read_is_a_finding_and_keeps_nothing_else_fro
     assert sorted(made.checkpoint.findings) == sorted(told)
 
 
+HALF = {"a float": "1.5", "half a character": '"\\ud800"', "nothing": "null", "a list of floats": "[1.5]"}
+
+
+@pytest.mark.parametrize("column", ["change", "path"])
+@pytest.mark.parametrize("spoilt", HALF)
+async def test_a_request_whose_row_no_file_can_hold_is_a_finding_and_the_others_are_exported(
+    office: Office, desk: CheckpointDesk, column: str, spoilt: str
+) -> None:
+    sound, bad = await office.asked(), await office.asked()
+    field = "kind" if column == "change" else "rule"
+    changed = f"json_set({column}, '$.{field}', json('{HALF[spoilt]}'))"
+    tamper(office.rows.url, f"update approvals set {column} = {changed} where approval_id = ?", bad)
+    async with desk.ledger.read() as session:
+        blocks = [block async for block in audit_export.blocks(session, [sound, bad])]
+    document = json.loads(json.dumps(to_document(blocks, {}, office.rows.signer, desk.clock(), whole=True)))
+    (finding,) = verify_document(document, desk.verifier).findings
+    assert finding.startswith(f"{bad}: ")
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("either_office", ["postgres"], indirect=True)
 async def test_a_moment_that_no_calendar_has_is_a_finding_too(either_office: Office, tmp_path: Path) -> None:
@@ -253,7 +273,7 @@ async def test_without_the_folder_the_next_one_says_that_it_was_compared_with_no
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tampered", "said"),
     [
         (lambda it: it["heads"].pop(), "its heads are not those that were signed"),
         (lambda it: it["heads"][0].__setitem__(1, 1), "its heads are not those that were signed"),
@@ -264,12 +284,12 @@ async def test_without_the_folder_the_next_one_says_that_it_was_compared_with_no
     ],
 )
 async def test_a_file_that_was_tampered_with_is_not_to_be_trusted(
-    office: Office, desk: CheckpointDesk, tamper: Callable[[Any], Any], said: str
+    office: Office, desk: CheckpointDesk, tampered: Callable[[Any], Any], said: str
 ) -> None:
     await office.asked()
     await make_checkpoint(desk)
     document = desk.folder.read(1)
-    tamper(document)
+    tampered(document)
     desk.folder.path(1).write_text(json.dumps(document))
     with pytest.raises(BadCheckpoint, match=said):
         prove(document, desk.audit_verifier)

@@ -16,6 +16,24 @@ from starters.checkpoints import make_checkpoint
 from web.console.mailbox import linked
 
 
+async def test_a_search_says_how_far_it_looked_and_finds_an_older_customer_by_its_whole_id(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor, caller = await house.visitor("billing_admin"), await house.caller("billing_admin")
+    old = house.books.customer("Example Oldest")
+    assert "1 of all " in (await visitor.get("/customers?q=oldest")).text
+    monkeypatch.setattr("web.lists.SEARCHED", 2)
+    for _ in range(2):
+        house.books.customer("Example Newest")
+    by_name = (await visitor.get("/customers?q=oldest")).text
+    assert "0 of the newest 2 in Stripe; an older one is found by its whole id" in by_name
+    assert f'href="/customers/{old}"' in (await visitor.get(f"/customers?q={old}")).text
+    assert [one["name"] for one in (await caller.get(f"/api/v1/customers?q={old}")).json()["customers"]] == [
+        "Example Oldest"
+    ]
+    assert (await caller.get("/api/v1/customers?q=oldest")).json()["customers"] == []
+
+
 async def test_customers_and_invoices_lead_to_each_other(house: Any) -> None:
     visitor = await house.visitor("billing_admin")
     assert 'href="/customers/cus_ExampleFoods"' in (await visitor.get("/customers?q=foods")).text

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hashlib
 import json
@@ -541,6 +542,57 @@ async def test_without_temporal_ui_it_says_so_and_no_more(house: Any, ui: Played
 
 def broken(failure: type[httpx.HTTPError], _request: httpx.Request) -> httpx.Response:
     raise failure("at temporal-ui.internal")
+
+
+async def test_one_reader_cannot_take_all_connections(
+    house: Any, ui: PlayedUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plixo.temporal.ui.PER_PERSON", 2)
+    monkeypatch.setattr("plixo.temporal.ui.TURN_SECONDS", 0.1)
+    begun, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def until_the_end() -> Any:
+        begun.release()
+        await end.wait()
+        yield b"news"
+
+    ui.answering = lambda _request: httpx.Response(200, content=until_the_end())
+    operator, controller = await house.visitor("operator"), await house.visitor("controller")
+    open_pages = [asyncio.create_task(operator.get(SOMEBODY)) for _ in range(2)]
+    for _ in open_pages:
+        await begun.acquire()
+    ui.answering = None
+    page, call = await operator.get("/temporal/"), await operator.get(SOMEBODY)
+    assert page.status_code == call.status_code == 503
+    assert "Close some and try again" in page.text
+    assert call.json()["error"]["code"] == "temporal_ui_busy"
+    assert call.headers["retry-after"] == "30"
+    assert len(ui.asked) == 2
+    assert (await controller.get(SOMEBODY)).status_code == 200
+    end.set()
+    assert [answer.text for answer in await asyncio.gather(*open_pages)] == ["news"] * 2
+    assert (await operator.get(SOMEBODY)).status_code == 200
+
+
+async def test_every_way_a_request_ends_gives_its_turn_back(
+    house: Any, ui: PlayedUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plixo.temporal.ui.PER_PERSON", 1)
+    monkeypatch.setattr("plixo.temporal.ui.TURN_SECONDS", 0.0)
+    operator = await house.visitor("operator")
+    ends = (
+        partial(broken, httpx.ConnectError),
+        lambda _request: httpx.Response(302, headers={"location": "/"}),
+        lambda _request: httpx.Response(200, html="x" * 2_000_000),
+        lambda _request: httpx.Response(304),
+        None,
+    )
+    for answering in ends * 2:
+        ui.answering = answering
+        for path in (SOMEBODY, "/temporal/", f"{CALLS}/settings", "/temporal/_app/immutable/x.js"):
+            answer = await operator.get(path)
+            assert "temporal_ui_busy" not in answer.text, path
+            assert "Close some" not in answer.text, path
 
 
 async def test_its_own_refusals_are_handed_on(house: Any, ui: PlayedUi) -> None:

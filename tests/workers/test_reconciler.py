@@ -17,13 +17,13 @@ from temporalio.common import WorkflowIDReusePolicy
 from demo.waiting import until
 from plixo.domain.approval import State
 from plixo.messages.approvals import CreditRequest
-from plixo.store import decisions
+from plixo.store import audit, decisions
 from starters.credits import Asked
 from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
 from tests.support.databases import database
 from tests.support.desk import Office, later
 from tests.support.house import House, open_house
-from tests.support.rows import tamper
+from tests.support.rows import NOW, tamper
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
 from workflows.credit import CreditApprovalWorkflow
@@ -192,6 +192,33 @@ async def test_an_entry_of_a_clock_that_was_ahead_holds_up_no_later_run(office: 
     first, second = Run(approval_id, "run-1", "terminated"), Run(approval_id, "run-2", "terminated")
     assert await take_up_again(office.rows.ledger, office.desk.temporal, first, later(office, days=1))
     assert await take_up_again(office.rows.ledger, office.desk.temporal, second, clock)
+    assert len(office.temporal.started) == 3
+
+
+FORGED = {
+    "no run": (NOW.isoformat(), "{}"),
+    "nothing that can be read": (NOW.isoformat(), "[1.5]"),
+    "no moment": ("yesterday", '{"run_id": "run-0", "how": "terminated"}'),
+    "a moment of no zone": ("2026-08-03T14:00:00", '{"run_id": "run-0", "how": "terminated"}'),
+}
+
+
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("forged", FORGED)
+async def test_a_forged_entry_keeps_nothing_from_being_taken_up(office: Office, forged: str) -> None:
+    """Whoever may write to the database may add to the audit log."""
+    bad, clock = await office.asked(), office.rows.clock
+    office.temporal.closed.append(f"credit/{bad}")
+    at, detail = FORGED[forged]
+    tamper(office.rows.url, "insert into audit values (?, 9, ?, ?, 'system', ?, '', '')", bad, at, EVENT, detail)
+    clock.forward(seconds=1)
+    for number in range(2):
+        run = Run(bad, f"run-{number}", "terminated")
+        assert await take_up_again(office.rows.ledger, office.desk.temporal, run, clock)
+        clock.forward(minutes=1)
+    async with office.rows.ledger.read() as session:
+        chain = await audit.lines(session, bad)
+    assert [line.detail["how"] for line in chain if line.event == EVENT and line.seq > 9] == ["terminated"] * 2
     assert len(office.temporal.started) == 3
 
 

@@ -25,6 +25,7 @@ from plixo.temporal.intake import Intake
 from plixo.temporal.payload_keys import PayloadKey, PayloadKeys
 from tests.support.house import House
 from workers.main import working
+from workers.sandbox import SANDBOX
 from workflows.credit import CreditApprovalWorkflow
 
 FOREIGN = PayloadKey(bytes(range(32)), now())
@@ -147,8 +148,11 @@ class BothKeys(Codec):
 
 async def test_a_start_that_cannot_be_read_ends_and_leaves_its_trace(house: House) -> None:
     stranger = await Client.connect(house.stack.settings.temporal_address)
-    for number, args in enumerate(([], ["junk"], [None], [{"approval_id": 5}])):
-        nobody = f"CR-{'A' * 25}{'ABCD'[number]}"
+    broken = payload(b"{", encoding=b"json/plain")
+    for number, args in enumerate(
+        ([], ["junk"], [None], [{"approval_id": 5}], [{"approval_id": "x"}, 2], [None, broken])
+    ):
+        nobody = f"CR-{'A' * 25}{'ABCDEF'[number]}"
         handle = await stranger.start_workflow(
             "CreditApprovalWorkflow", args=args, id=f"credit/{nobody}", task_queue=APPROVALS_QUEUE
         )
@@ -158,7 +162,10 @@ async def test_a_start_that_cannot_be_read_ends_and_leaves_its_trace(house: Hous
         assert [line.event for line in await house.trail(nobody)] == ["open_refused"]
 
 
-async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(idle_house: House) -> None:
+@pytest.mark.parametrize("args", [["junk"], ["junk", {"approval_id": "CR-1"}]], ids=["one", "two"])
+async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(
+    idle_house: House, args: Sequence[Any]
+) -> None:
     """Its id says which request it is about; there is nothing else in it that could be forged."""
     house = idle_house
     await house.stack.temporal.kill()
@@ -167,17 +174,21 @@ async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(i
     await wait_for_temporal(house.stack.temporal, house.stack.settings.temporal_address)
     stranger = await Client.connect(house.stack.settings.temporal_address)
     await stranger.start_workflow(
-        "CreditApprovalWorkflow", "junk", id=house.workflow(asked).id, task_queue=APPROVALS_QUEUE
+        "CreditApprovalWorkflow", args=args, id=house.workflow(asked).id, task_queue=APPROVALS_QUEUE
     )
     async with working(house.workshop):
         await house.until_waiting(asked)
         assert (await house.decide(asked, "controller")).answer == "accepted"
         assert (await house.until_ended(asked)).approval.state is State.EXECUTED
+    await _replays(house, house.workflow(asked).id, payload_codec(house.settings))
 
 
 async def _replays(house: House, name: str, codec: Codec) -> None:
     history = await house.workshop.temporal.get_workflow_handle(name).fetch_history()
     replayer = Replayer(
-        workflows=[CreditApprovalWorkflow], data_converter=data_converter(codec), interceptors=[Intake()]
+        workflows=[CreditApprovalWorkflow],
+        data_converter=data_converter(codec),
+        interceptors=[Intake()],
+        workflow_runner=SANDBOX,
     )
     await replayer.replay_workflow(history)

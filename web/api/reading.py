@@ -14,18 +14,19 @@ from web.api.models import Customers, Invoices, People, PersonOut, PolicyOut, Ru
 from web.api.routing import router
 from web.console.inbox_view import LONGEST_TEXT
 from web.identity import ApiCall
-from web.lists import NEWEST, reach
+from web.lists import NEWEST, or_by_id, reach
 
 reading_routes = router("reading")
 
 
 @reading_routes.get("/customers")
 async def customers(call: ApiCall, q: Annotated[str, Query(max_length=LONGEST_TEXT)] = "") -> Customers:
-    """The newest customers whose name or id holds the words."""
+    """The newest customers whose name or id holds the words, or the one with that whole id, however old."""
     wanted = q.strip().lower()
     found = await call.desk.payments.customers(reach(wanted))
     kept = [one for one in found if wanted in f"{one.name} {one.customer_id}".lower()]
-    return Customers(customers=[views.customer(one) for one in kept[:NEWEST]])
+    shown = await or_by_id(kept[:NEWEST], call.desk.payments, q.strip())
+    return Customers(customers=[views.customer(one) for one in shown])
 
 
 @reading_routes.get("/invoices")

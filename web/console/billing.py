@@ -17,7 +17,7 @@ from web.console import year
 from web.console.inbox_view import plain_text
 from web.console.navigation import need
 from web.identity import PageVisit, Visit
-from web.lists import NEWEST, reach
+from web.lists import NEWEST, or_by_id, reach
 from web.rendering import page
 
 router = APIRouter(include_in_schema=False)
@@ -51,11 +51,17 @@ Reader = Annotated[Visit, Depends(reader)]
 
 @router.get("/customers")
 async def customers(visit: Reader) -> Response:
-    """The newest customers, or those that a search finds among them."""
+    """The newest customers, or those that a search finds among them; it says how far it looked."""
     q = plain_text(visit.request.query_params.get("q", ""))
     listed = await visit.desk.payments.customers(reach(q))
     found = [one for one in listed if _mentions(q, one.name, one.email, one.customer_id)]
-    return page(visit, "console/customers.html", {"q": q, "customers": found[:NEWEST]})
+    context = {
+        "q": q,
+        "customers": (await or_by_id(found, visit.desk.payments, q))[:NEWEST],
+        "looked": len(listed),
+        "older": len(listed) >= reach(q),
+    }
+    return page(visit, "console/customers.html", context)
 
 
 @router.get("/customers/{customer_id}")

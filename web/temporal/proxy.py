@@ -85,7 +85,8 @@ async def _note(visit: Visit, asked: Asked) -> None:
 
 async def _hand_on(visit: Visit, asked: Asked) -> Response:
     ui = _open_to(visit)
-    answer = await ui.ask(asked.method, asked.target, headers_for(visit.request.headers), await visit.request.body())
+    told, body = headers_for(visit.request.headers), await visit.request.body()
+    answer = await ui.ask(visit.person.person_id, asked.method, asked.target, told, body)
     try:
         return await handed_on(asked.path, answer, may_write=may_operate(visit.person))
     except BaseException:

@@ -1,7 +1,9 @@
 """The key files: private ones are nobody else's to read, retired public ones go on verifying."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -77,6 +79,46 @@ def test_a_lost_public_file_is_written_again(private: Path, public: Path) -> Non
     load_or_create_signing_key(private, public)
     token = StaffSigner(key).sign("request", {}, now=NOW)
     assert StaffVerifier(load_public_keys(public)).verify(token, "request", now=NOW) == {}
+
+
+def started_at_once(consoles: list[tuple[Path, Path]]) -> list[OKPKey]:
+    """The key of each console, all of which start in the same instant."""
+    ready = Barrier(len(consoles))
+
+    def start(console: tuple[Path, Path]) -> OKPKey:
+        ready.wait()
+        return load_or_create_signing_key(*console)
+
+    with ThreadPoolExecutor(len(consoles)) as pool:
+        return list(pool.map(start, consoles))
+
+
+def test_no_key_is_lost_when_consoles_start_in_the_same_instant(tmp_path: Path) -> None:
+    for attempt in range(5):
+        public = tmp_path / str(attempt) / "public.json"
+        keys = started_at_once([(tmp_path / f"{attempt}-{number}" / "private.json", public) for number in range(12)])
+        assert {key.kid for key in load_public_keys(public)} == {key_id(key) for key in keys}
+        assert len({key_id(key) for key in keys}) == 12
+
+
+def test_consoles_of_one_private_key_that_start_in_the_same_instant_come_to_one_key(tmp_path: Path) -> None:
+    for attempt in range(5):
+        private, public = tmp_path / str(attempt) / "private.json", tmp_path / str(attempt) / "public.json"
+        keys = started_at_once([(private, public)] * 12)
+        assert {key.kid for key in load_public_keys(public)} == {key_id(key) for key in keys}
+        assert len({key_id(key) for key in keys}) == 1
+        assert mode(private) == 0o600
+
+
+def test_a_public_file_that_can_only_be_read_will_do_once_the_key_is_in_it(private: Path, tmp_path: Path) -> None:
+    public = tmp_path / "shared" / "public.json"
+    key = load_or_create_signing_key(private, public)
+    for left in public.parent.iterdir():
+        if left != public:
+            left.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    assert key_id(load_or_create_signing_key(private, public)) == key_id(key)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
