@@ -1,6 +1,7 @@
 """All embedded parts together: Temporal with its UI, the Stripe stand-in, a mailbox, worker and console."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -148,11 +149,19 @@ def _temporal(data: Path, ports: Ports) -> Part:
     command += ["--ui-public-path", "/temporal", "--ui-codec-endpoint", "/codec", "--ui-disable-news-fetch"]
     command += ["--db-filename", str(data / "temporal.db")]
     command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1"]
-    command += ["--dynamic-config-value", "matching.enableFairness=true"]
+    for name, value in _DYNAMIC.items():
+        command += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
     for key in attributes.ALL:
         command += ["--search-attribute", f"{key.name}={_ATTRIBUTE_TYPES[key.indexed_value_type.name]}"]
     return Part("Temporal server", command, _log(data, "temporal"))
 
+
+_DYNAMIC: Final = {
+    "matching.enableFairness": True,
+    "system.forceSearchAttributesCacheRefreshOnRead": False,
+}
+"""Fairness, so that customers have their turns. And search attributes are remembered, as every cluster does:
+`start-dev` by itself reads them anew, from its database, some twenty times a request; ours are there from its start."""
 
 _ATTRIBUTE_TYPES: Final = {"KEYWORD": "Keyword", "KEYWORD_LIST": "KeywordList", "DATETIME": "Datetime"}
 

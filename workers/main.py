@@ -32,15 +32,19 @@ STICKY_TIMEOUT: Final = timedelta(seconds=2)
 """How long a workflow's next step waits for the worker that remembers it; when that one was killed, every decision
 waits this long, and at the default of 10 s longer than a person does."""
 
-DATABASE_AT_ONCE: Final = 4
+DATABASE_AT_ONCE: Final = 8
 """Database activities at a time. More would be no faster and wait in here, where nothing goes before anything else; in
-Temporal's queue they wait in order of priority."""
+Temporal's queue they wait in order of priority. Fewer would leave no room for those that need no queue."""
 
 MONEY_AT_ONCE: Final = 8
 """Effects at a time, for the same reason: so many, of three calls and about a second each, use up Stripe's rate."""
 
 STEPS_AT_ONCE: Final = 8
 """Workflow tasks at a time, decisions being recorded among them; for the same reason."""
+
+ACTIVITY_POLLERS: Final = PollerBehaviorAutoscaling(minimum=1, maximum=2, initial=1)
+"""Each open poll keeps a slot. As many polls as slots would leave none for an activity that comes with the answer to
+its workflow task, and it would go through the queue: two writes and three calls of the server's for nothing."""
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +116,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
         max_cached_workflows=workshop.settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        activity_task_poller_behavior=ACTIVITY_POLLERS,
         graceful_shutdown_timeout=timedelta(seconds=workshop.settings.grace_seconds),
         deployment_config=deployment(workshop.settings.build),
     )
