@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -712,3 +713,24 @@ async def test_nothing_is_told_about_earlier_calls(answering: Callable[..., Any]
 def test_a_key_that_can_be_none_is_refused_at_once(key: str) -> None:
     with pytest.raises(ValueError, match="Stripe key"):
         StripeGateway.open(api_key=key, base_url=None)
+
+
+class Searches:
+    """Stands first among Python's finders: what is not loaded yet is asked for here."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, *_: object) -> None:
+        self.names.append(name)
+
+
+async def test_a_call_looks_for_no_module(
+    standin: Any, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = standin.customer()
+    await gateway.customer(customer)  # whatever is loaded at the first call
+    searches = Searches()
+    monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
+    await gateway.customer(customer)
+    assert searches.names == []
