@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import sys
 from collections.abc import Callable
@@ -98,6 +99,29 @@ async def test_an_invoice_that_is_not_there_is_none(missing: str, gateway: Strip
 @pytest.mark.parametrize("missing", ["cus_ThereIsNone", "", "..", "search", "in_1", "cus_" + "x" * 5_000])
 async def test_a_customer_that_is_not_there_is_none(missing: str, gateway: StripeGateway) -> None:
     assert await gateway.customer(missing) is None
+
+
+async def test_an_invoice_comes_with_its_customer_by_one_call(standin: Any, gateway: StripeGateway) -> None:
+    customer = standin.customer(name="Example Clinics")
+    invoice = standin.invoice(customer, 100_000)
+    standin.fault("delay", nth=10**12)
+    assert await gateway.billed(invoice) == (await gateway.invoice(invoice), await gateway.customer(customer))
+    assert standin.fault_calls() == [3], "one for both, and one for each that it is compared with"
+
+
+@pytest.mark.parametrize("missing", ["in_ThereIsNone", "", "in_../customers", "cus_1"])
+async def test_an_invoice_that_is_not_there_has_no_customer(missing: str, gateway: StripeGateway) -> None:
+    assert await gateway.billed(missing) is None
+
+
+async def test_an_invoice_of_a_deleted_customer_comes_without_one(
+    standin: Any, gateway: StripeGateway, answering: Callable[..., Any], open_gateway: Any
+) -> None:
+    invoice = standin.call("GET", f"/v1/invoices/{standin.invoice(standin.customer(), 100_000)}")
+    gone = {**invoice, "customer": {"id": invoice["customer"], "object": "customer", "deleted": True}}
+    server = await answering(JSON_200 + b"\r\n" + json.dumps(gone).encode())
+    found = await (await open_gateway(server.url)).billed(invoice["id"])
+    assert found == (await gateway.invoice(invoice["id"]), None)
 
 
 async def test_the_newest_invoices_are_listed_beyond_one_page(standin: Any, gateway: StripeGateway) -> None:
