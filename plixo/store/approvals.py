@@ -22,6 +22,15 @@ _ONE: Final = (
     .execution_options(populate_existing=True)
 )
 _ONE_LOCKED: Final = _ONE.with_for_update()
+_BY_REQUEST_ID: Final = select(ApprovalRow.approval_id).where(
+    ApprovalRow.requester_id == bindparam("requester_id"),
+    ApprovalRow.request_id == bindparam("request_id"),
+)
+_PENDING: Final = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
+    ApprovalRow.target_id == bindparam("target_id"),
+    ApprovalRow.currency == bindparam("currency"),
+    ApprovalRow.state.in_([state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]),
+)
 
 
 async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record | None:
@@ -33,11 +42,8 @@ async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record
 
 async def by_request_id(session: AsyncSession, requester_id: str, request_id: str) -> Record | None:
     """The request that this person made under their own id."""
-    query = select(ApprovalRow.approval_id).where(
-        ApprovalRow.requester_id == requester_id,
-        ApprovalRow.request_id == request_id,
-    )
-    found = (await session.execute(query)).scalar_one_or_none()
+    given = {"requester_id": requester_id, "request_id": request_id}
+    found = (await session.execute(_BY_REQUEST_ID, given)).scalar_one_or_none()
     return await load(session, found, lock=False) if found else None
 
 
@@ -127,13 +133,8 @@ async def pending_on(session: AsyncSession, target_id: str, currency: str) -> in
 
     What was applied is in Stripe's own figures, and so is what needs attention, if it was applied.
     """
-    unapplied = [state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]
-    query = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
-        ApprovalRow.target_id == target_id,
-        ApprovalRow.currency == currency,
-        ApprovalRow.state.in_(unapplied),
-    )
-    return int((await session.execute(query)).scalar_one())
+    given = {"target_id": target_id, "currency": currency}
+    return int((await session.execute(_PENDING, given)).scalar_one())
 
 
 async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: str, since: datetime) -> list[Record]:
