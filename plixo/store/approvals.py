@@ -15,6 +15,8 @@ from plixo.ports import Record
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
 
+_NEW: Final = ApprovalRow.metadata.tables[ApprovalRow.__tablename__].insert()
+
 # Statements that every request needs many times are built once: building one takes longer than running it.
 _ONE: Final = (
     select(ApprovalRow)
@@ -59,31 +61,29 @@ async def by_request_ids(session: AsyncSession, requester_id: str, request_ids: 
 async def insert(session: AsyncSession, record: Record) -> None:
     """Keep a new request; its amount counts in every sum from the end of this transaction on."""
     change, approval = record.change, record.approval
-    session.add(
-        ApprovalRow(
-            approval_id=approval.approval_id,
-            kind=change.kind,
-            request_id=record.request_id,
-            requester_id=approval.requester_id,
-            customer_id=change.customer_id,
-            customer_name=record.customer_name,
-            target_id=change.target.target_id,
-            change=change.to_claims(),
-            digest=approval.digest,
-            amount_minor=change.amount.minor,
-            currency=change.amount.currency,
-            base_minor=record.base_minor,
-            base_currency=record.base_currency,
-            policy=record.policy,
-            path=approval.path.to_claims(),
-            automatic=approval.path.automatic,
-            signed=record.signed,
-            created_at=record.created_at,
-            bulk=record.bulk,
-            **_moving(record),
-        ),
-    )
-    await session.flush()
+    row = {
+        "approval_id": approval.approval_id,
+        "kind": change.kind,
+        "request_id": record.request_id,
+        "requester_id": approval.requester_id,
+        "customer_id": change.customer_id,
+        "customer_name": record.customer_name,
+        "target_id": change.target.target_id,
+        "change": change.to_claims(),
+        "digest": approval.digest,
+        "amount_minor": change.amount.minor,
+        "currency": change.amount.currency,
+        "base_minor": record.base_minor,
+        "base_currency": record.base_currency,
+        "policy": record.policy,
+        "path": approval.path.to_claims(),
+        "automatic": approval.path.automatic,
+        "signed": record.signed,
+        "created_at": record.created_at,
+        "bulk": record.bulk,
+        **_moving(record),
+    }
+    await session.execute(_NEW, row)
 
 
 async def save(session: AsyncSession, record: Record) -> None:
