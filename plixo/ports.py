@@ -139,6 +139,10 @@ class Payments(Protocol):
         """The invoice, or None where there is none."""
         ...
 
+    async def billed(self, invoice_id: str) -> tuple[Invoice, Customer | None] | None:
+        """The invoice and its customer, read as one; None where there is none."""
+        ...
+
     async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
         """The newest invoices."""
         ...

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain import ids
 from plixo.domain.approval import Approval
-from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.change import ProposedChange
 from plixo.domain.credit import CreditForm, TypedCredit, parse_credit
 from plixo.domain.effects import Amounts, TargetFacts, check_target
 from plixo.domain.facts import Facts, RateState
@@ -198,30 +198,36 @@ def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> 
 
 async def _propose(desk: Desk, typed: TypedCredit) -> Proposal:
     """Find customer and target in Stripe, each read once, and refuse what Stripe could not take."""
-    customer = await desk.payments.customer(typed.customer_id)
-    if customer is None:
-        raise Refused.one("customer", "customer_unknown", f"Stripe has no customer {typed.customer_id}.")
-    change = _change(typed, Target(TargetKind.CUSTOMER_BALANCE, typed.customer_id, "open", typed.amount.currency))
-    facts = customer.balance(typed.amount.currency)
-    if typed.invoice_id:
-        facts = await _invoice_facts(desk, typed, customer)
-        change = _change(typed, facts.target)
+    customer, facts = await (_of_invoice(desk, typed) if typed.invoice_id else _of_balance(desk, typed))
+    change = ProposedChange(KIND, typed.customer_id, typed.amount, facts.target, typed.reason, typed.note, typed.memo)
     check_target(change, facts)
     amounts = await desk.payments.preview(change, facts)
     return Proposal(change, customer, facts, amounts, typed.request_id)
 
 
-async def _invoice_facts(desk: Desk, typed: TypedCredit, customer: Customer) -> TargetFacts:
-    invoice = await desk.payments.invoice(typed.invoice_id)
+async def _of_balance(desk: Desk, typed: TypedCredit) -> tuple[Customer, TargetFacts]:
+    customer = await _customer(desk, typed)
+    return customer, customer.balance(typed.amount.currency)
+
+
+async def _of_invoice(desk: Desk, typed: TypedCredit) -> tuple[Customer, TargetFacts]:
+    """By one call where they belong together; otherwise what is wrong is said of the customer first."""
+    found = await desk.payments.billed(typed.invoice_id)
+    invoice, customer = found or (None, None)
+    if customer is None or customer.customer_id != typed.customer_id:
+        customer = await _customer(desk, typed)
     if invoice is None:
         raise Refused.one("invoice", "invoice_unknown", f"Stripe has no invoice {typed.invoice_id}.")
     if invoice.customer_id != customer.customer_id:
         raise Refused.one("invoice", "invoice_of_another", f"That invoice is not one of {customer.name}'s.")
-    return invoice.facts
+    return customer, invoice.facts
 
 
-def _change(typed: TypedCredit, target: Target) -> ProposedChange:
-    return ProposedChange(KIND, typed.customer_id, typed.amount, target, typed.reason, typed.note, typed.memo)
+async def _customer(desk: Desk, typed: TypedCredit) -> Customer:
+    customer = await desk.payments.customer(typed.customer_id)
+    if customer is None:
+        raise Refused.one("customer", "customer_unknown", f"Stripe has no customer {typed.customer_id}.")
+    return customer
 
 
 async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:

@@ -5,7 +5,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from plixo.mail.post_office import PostOffice
+from plixo.mail.post_office import PostOffice, Round
 from plixo.ports import Clock, Letter
 from plixo.store import outbox
 from plixo.store.ledger import SqlLedger
@@ -31,19 +31,20 @@ async def relay_once(ledger: SqlLedger, post_office: PostOffice, clock: Clock) -
     async with ledger.begin() as tx:
         letters = await outbox.lease(tx.session, now, LEASE)
     tried = 0
-    for letter in letters:
-        if clock() > now + LEASE - timedelta(seconds=SEND_SECONDS):
-            break
-        await _send(ledger, post_office, letter, clock)
-        tried += 1
+    async with post_office.round() as carried:
+        for letter in letters:
+            if clock() > now + LEASE - timedelta(seconds=SEND_SECONDS):
+                break
+            await _send(ledger, carried, letter, clock)
+            tried += 1
     return tried
 
 
-async def _send(ledger: SqlLedger, post_office: PostOffice, letter: Letter, clock: Clock) -> None:
+async def _send(ledger: SqlLedger, carried: Round, letter: Letter, clock: Clock) -> None:
     problem = ""
     try:
         async with asyncio.timeout(SEND_SECONDS):
-            await post_office.send(letter)
+            await carried.send(letter)
     except Exception as failure:  # noqa: BLE001 - a mail that cannot even be written stops itself alone
         problem = f"{type(failure).__name__}: {failure}"
         log.warning("mail %s has not left: %s", letter.key, type(failure).__name__)

@@ -2,6 +2,8 @@
 
 import hashlib
 import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -68,16 +70,11 @@ class PostOffice:
         message.add_alternative(css_inline.inline(html), subtype="html")
         return message
 
-    async def send(self, letter: Letter) -> None:
-        """Hand one letter to the relay.
-
-        Raises:
-            aiosmtplib.SMTPException: The relay did not take it.
-            OSError: The relay cannot be reached.
-        """
+    @asynccontextmanager
+    async def round(self) -> AsyncIterator["Round"]:
+        """For several letters, one after the other; the connection is closed at the end of the block."""
         url = urlsplit(self.smtp_url)
-        await aiosmtplib.send(
-            self.render(letter),
+        smtp = aiosmtplib.SMTP(
             hostname=url.hostname,
             port=url.port or (465 if url.scheme == "smtps" else 25),
             username=url.username,
@@ -86,7 +83,63 @@ class PostOffice:
             start_tls=None if url.username else False,
             timeout=20,
         )
+        try:
+            yield Round(self, smtp)
+            await _take_leave(smtp)
+        finally:
+            smtp.close()
 
+    async def send(self, letter: Letter) -> None:
+        """Hand one letter to the relay.
+
+        Raises:
+            aiosmtplib.SMTPException: The relay did not take it.
+            OSError: The relay cannot be reached.
+        """
+        async with self.round() as carried:
+            await carried.send(letter)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Letters that go over one connection, made when the first of them is sent.
+
+    Attributes:
+        office: Renders them.
+        smtp: The connection.
+    """
+
+    office: PostOffice
+    smtp: aiosmtplib.SMTP
+
+    async def send(self, letter: Letter) -> None:
+        """Hand a letter to the relay.
+
+        Where one fails, nobody knows what the relay still waits for: the next goes over a connection of its own.
+
+        Raises:
+            aiosmtplib.SMTPException: The relay did not take it.
+            OSError: The relay cannot be reached.
+        """
+        message = self.office.render(letter)
+        try:
+            if not self.smtp.is_connected:
+                await self.smtp.connect()
+            await self.smtp.send_message(message)
+        except BaseException:
+            self.smtp.close()
+            raise
+
+
+async def _take_leave(smtp: aiosmtplib.SMTP) -> None:
+    """What was sent was taken already, whatever the relay answers now."""
+    if smtp.is_connected:
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await smtp.quit(timeout=LEAVE_SECONDS)
+
+
+LEAVE_SECONDS: Final = 2.0
+"""How long the relay may take to say goodbye."""
 
 _LONG: Final = frozenset({"note", "comment", "why"})
 """Words that may have several lines; any other is one, so that a customer's name cannot write lines of its own."""

@@ -16,6 +16,8 @@ from plixo.store import readable
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
 
+_NEW: Final = ApprovalRow.metadata.tables[ApprovalRow.__tablename__].insert()
+
 # Statements that every request needs many times are built once: building one takes longer than running it.
 _ONE: Final = (
     select(ApprovalRow)
@@ -23,6 +25,15 @@ _ONE: Final = (
     .execution_options(populate_existing=True)
 )
 _ONE_LOCKED: Final = _ONE.with_for_update()
+_BY_REQUEST_ID: Final = select(ApprovalRow.approval_id).where(
+    ApprovalRow.requester_id == bindparam("requester_id"),
+    ApprovalRow.request_id == bindparam("request_id"),
+)
+_PENDING: Final = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
+    ApprovalRow.target_id == bindparam("target_id"),
+    ApprovalRow.currency == bindparam("currency"),
+    ApprovalRow.state.in_([state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]),
+)
 
 
 async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record | None:
@@ -34,11 +45,8 @@ async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record
 
 async def by_request_id(session: AsyncSession, requester_id: str, request_id: str) -> Record | None:
     """The request that this person made under their own id."""
-    query = select(ApprovalRow.approval_id).where(
-        ApprovalRow.requester_id == requester_id,
-        ApprovalRow.request_id == request_id,
-    )
-    found = (await session.execute(query)).scalar_one_or_none()
+    given = {"requester_id": requester_id, "request_id": request_id}
+    found = (await session.execute(_BY_REQUEST_ID, given)).scalar_one_or_none()
     return await load(session, found, lock=False) if found else None
 
 
@@ -54,31 +62,29 @@ async def by_request_ids(session: AsyncSession, requester_id: str, request_ids: 
 async def insert(session: AsyncSession, record: Record) -> None:
     """Keep a new request; its amount counts in every sum from the end of this transaction on."""
     change, approval = record.change, record.approval
-    session.add(
-        ApprovalRow(
-            approval_id=approval.approval_id,
-            kind=change.kind,
-            request_id=record.request_id,
-            requester_id=approval.requester_id,
-            customer_id=change.customer_id,
-            customer_name=record.customer_name,
-            target_id=change.target.target_id,
-            change=change.to_claims(),
-            digest=approval.digest,
-            amount_minor=change.amount.minor,
-            currency=change.amount.currency,
-            base_minor=record.base_minor,
-            base_currency=record.base_currency,
-            policy=record.policy,
-            path=approval.path.to_claims(),
-            automatic=approval.path.automatic,
-            signed=record.signed,
-            created_at=record.created_at,
-            bulk=record.bulk,
-            **_moving(record),
-        ),
-    )
-    await session.flush()
+    row = {
+        "approval_id": approval.approval_id,
+        "kind": change.kind,
+        "request_id": record.request_id,
+        "requester_id": approval.requester_id,
+        "customer_id": change.customer_id,
+        "customer_name": record.customer_name,
+        "target_id": change.target.target_id,
+        "change": change.to_claims(),
+        "digest": approval.digest,
+        "amount_minor": change.amount.minor,
+        "currency": change.amount.currency,
+        "base_minor": record.base_minor,
+        "base_currency": record.base_currency,
+        "policy": record.policy,
+        "path": approval.path.to_claims(),
+        "automatic": approval.path.automatic,
+        "signed": record.signed,
+        "created_at": record.created_at,
+        "bulk": record.bulk,
+        **_moving(record),
+    }
+    await session.execute(_NEW, row)
 
 
 async def save(session: AsyncSession, record: Record) -> None:
@@ -128,13 +134,8 @@ async def pending_on(session: AsyncSession, target_id: str, currency: str) -> in
 
     What was applied is in Stripe's own figures, and so is what needs attention, if it was applied.
     """
-    unapplied = [state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]
-    query = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
-        ApprovalRow.target_id == target_id,
-        ApprovalRow.currency == currency,
-        ApprovalRow.state.in_(unapplied),
-    )
-    return int((await session.execute(query)).scalar_one())
+    given = {"target_id": target_id, "currency": currency}
+    return int((await session.execute(_PENDING, given)).scalar_one())
 
 
 async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: str, since: datetime) -> list[Record]:

@@ -12,6 +12,7 @@ from plixo.domain.people import Group
 from plixo.ports import StoredDecision
 from plixo.store.models import ApprovalRow, DecisionRow
 
+_NEW: Final = DecisionRow.metadata.tables[DecisionRow.__tablename__].insert()
 _APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
 _OF_APPROVAL: Final = select(DecisionRow).where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id)
 _RECORDED: Final = select(DecisionRow).where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position)
@@ -25,27 +26,25 @@ _ONE: Final = (
 
 async def insert(session: AsyncSession, decision: Decision, signed: str, now: datetime) -> None:
     """Keep a signed decision before anybody is told of it."""
-    session.add(
-        DecisionRow(
-            decision_id=decision.decision_id,
-            approval_id=decision.approval_id,
-            round=decision.round,
-            stage=decision.stage,
-            person_id=decision.person_id,
-            group=decision.group.value if decision.group else None,
-            verdict=decision.verdict.value,
-            digest=decision.digest,
-            amount_minor=decision.amount_minor,
-            comment=decision.comment,
-            signed=signed,
-            status="submitted",
-            position=None,
-            why="",
-            submitted_at=now,
-            settled_at=None,
-        ),
-    )
-    await session.flush()
+    row = {
+        "decision_id": decision.decision_id,
+        "approval_id": decision.approval_id,
+        "round": decision.round,
+        "stage": decision.stage,
+        "person_id": decision.person_id,
+        "group_name": decision.group.value if decision.group else None,
+        "verdict": decision.verdict.value,
+        "digest": decision.digest,
+        "amount_minor": decision.amount_minor,
+        "comment": decision.comment,
+        "signed": signed,
+        "status": "submitted",
+        "position": None,
+        "why": "",
+        "submitted_at": now,
+        "settled_at": None,
+    }
+    await session.execute(_NEW, row)
 
 
 async def load(session: AsyncSession, decision_id: str) -> StoredDecision | None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -86,6 +87,11 @@ class SqlLedger:
         """A session for reading: takes no write lock, and what it changes is dropped."""
         return self._reading()
 
+    @cached_property
+    def _reading_engine(self) -> AsyncEngine:
+        """The same engine and connections, whose transactions take no write lock."""
+        return self.engine.execution_options(plixo_read_only=True)
+
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[SqlTransaction]:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
@@ -93,6 +99,5 @@ class SqlLedger:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:
-        engine = self.engine.execution_options(plixo_read_only=True)
-        async with AsyncSession(engine, expire_on_commit=False) as session:
+        async with AsyncSession(self._reading_engine, expire_on_commit=False) as session:
             yield session

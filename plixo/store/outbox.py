@@ -4,49 +4,58 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
 
 from plixo.ports import Letter
 from plixo.store.models import OutboxRow
 
 _TABLE: Final = OutboxRow.metadata.tables[OutboxRow.__tablename__]
+_THERE: Final = select(_TABLE.c.key).where(_TABLE.c.key == bindparam("key"))
+_NEW: Final = insert(_TABLE)
+# No moment is read: PostgreSQL keeps some that no calendar has, and one would hold up every mail.
+_DUE: Final = (
+    select(_TABLE.c.key, _TABLE.c.recipient, _TABLE.c.template, _TABLE.c.context, _TABLE.c.bulk)
+    .where(_TABLE.c.sent_at.is_(None), or_(_TABLE.c.leased_until.is_(None), _TABLE.c.leased_until < bindparam("now")))
+    .order_by(_TABLE.c.bulk, _TABLE.c.created_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_TAKEN: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.key.in_(bindparam("keys", expanding=True)))
+    .values(leased_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
+)
 _SENT: Final = (
     update(_TABLE)
     .where(_TABLE.c.key == bindparam("sent_key"))
     .values(sent_at=bindparam("moment"), leased_until=None, problem="")
 )
-
-_LETTER: Final = (
-    OutboxRow.key,
-    OutboxRow.recipient,
-    OutboxRow.template,
-    OutboxRow.context,
-    OutboxRow.attempts,
-    OutboxRow.bulk,
+_TRIED: Final = select(_TABLE.c.attempts).where(_TABLE.c.key == bindparam("key"))
+_FAILED: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.key == bindparam("failed_key"))
+    .values(leased_until=bindparam("until"), problem=bindparam("what"))
 )
 
 
 async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
     """Put a mail into the outbox; False where one with the same key is there, which stays as it is."""
-    if await session.get(OutboxRow, letter.key):
+    if (await session.execute(_THERE, {"key": letter.key})).first():
         return False
-    session.add(
-        OutboxRow(
-            key=letter.key,
-            recipient=letter.to,
-            template=letter.template,
-            context=letter.context,
-            created_at=now,
-            leased_until=None,
-            attempts=0,
-            sent_at=None,
-            problem="",
-            bulk=letter.bulk,
-        ),
-    )
-    await session.flush()
+    row = {
+        "key": letter.key,
+        "recipient": letter.to,
+        "template": letter.template,
+        "context": letter.context,
+        "created_at": now,
+        "leased_until": None,
+        "attempts": 0,
+        "sent_at": None,
+        "problem": "",
+        "bulk": letter.bulk,
+    }
+    await session.execute(_NEW, row)
     return True
 
 
@@ -55,20 +64,9 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
 
     A relay that dies lets go of them when the lease ends.
     """
-    query = (
-        select(OutboxRow)
-        # No moment is read: PostgreSQL keeps some that no calendar has, and one would hold up every mail.
-        .options(load_only(*_LETTER))
-        .where(OutboxRow.sent_at.is_(None), or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now))
-        .order_by(OutboxRow.bulk, OutboxRow.created_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = (await session.execute(query)).scalars().all()
-    for row in rows:
-        row.leased_until = now + lasts
-        row.attempts += 1
-    await session.flush()
+    rows = (await session.execute(_DUE, {"now": now, "most": limit})).all()
+    if rows:
+        await session.execute(_TAKEN, {"keys": [row.key for row in rows], "until": now + lasts})
     return [Letter(row.key, row.recipient, row.template, row.context, row.bulk) for row in rows]
 
 
@@ -79,10 +77,9 @@ async def sent(session: AsyncSession, key: str, now: datetime) -> None:
 
 async def failed(session: AsyncSession, key: str, problem: str, now: datetime) -> None:
     """The mail has not left: try again, later each time, at most an hour apart."""
-    row = await session.get_one(OutboxRow, key)
-    wait = min(timedelta(seconds=2**row.attempts), timedelta(hours=1)) if row.attempts < 12 else timedelta(hours=1)  # noqa: PLR2004 - 2**12 s is past the hour
-    row.leased_until, row.problem = now + wait, problem[:500]
-    await session.flush()
+    attempts = (await session.execute(_TRIED, {"key": key})).scalar_one()
+    wait = min(timedelta(seconds=2 ** min(attempts, 12)), timedelta(hours=1))  # 2**12 s is past the hour
+    await session.execute(_FAILED, {"failed_key": key, "until": now + wait, "what": problem[:500]})
 
 
 async def unsent(session: AsyncSession) -> int:

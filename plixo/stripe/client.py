@@ -1,9 +1,16 @@
 """The SDK's client, set up to do nothing by itself: no retries, no telemetry, no settings of its own."""
 
 import re
+import sys
+from importlib.util import find_spec
 
 import httpx
 import stripe
+
+if find_spec("sniffio") is None:
+    # The HTTP client tries to import it several times a call, for another event loop than ours. Python forgets what it
+    # did not find and looks through every folder again, unless it is told that there is no such thing.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def open_client(

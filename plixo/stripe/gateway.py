@@ -101,6 +101,13 @@ class StripeGateway:
         fetch = partial(self._api.invoices.retrieve_async, invoice_id)
         return await self._found("invoices.retrieve", fetch, reading.invoice)
 
+    async def billed(self, invoice_id: str) -> tuple[Invoice, Customer | None] | None:
+        """The invoice and its customer by one call; None where there is no such invoice."""
+        if not reading.is_id("in_", invoice_id):
+            return None
+        fetch = partial(self._api.invoices.retrieve_async, invoice_id, {"expand": ["customer"]})
+        return await self._found("invoices.retrieve", fetch, reading.billed)
+
     async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
         """The newest invoices, of one customer or of all."""
         asked: dict[str, Any] = {"limit": min(limit, PAGE)}

@@ -53,6 +53,11 @@ def invoice(doc: Doc) -> Invoice:
     )
 
 
+def billed(doc: Doc) -> tuple[Invoice, Customer | None]:
+    """An invoice whose customer came with it; None for one that Stripe only remembers."""
+    return invoice(doc), customer(doc["customer"])
+
+
 def credit_amounts(doc: Doc) -> Amounts:
     """A credit note's net, tax and gross; the tax is their difference, so that the three always tie."""
     _expect(doc, "credit_note")

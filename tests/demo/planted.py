@@ -161,6 +161,10 @@ class FakeStripe:
         total = 9_600_000
         return Invoice(invoice_id, "INV-1", owner, "open", "USD", total, 0, total, total, datetime.now(UTC))
 
+    async def billed(self, invoice_id: str) -> tuple[Invoice, Customer]:
+        found = await self.invoice(invoice_id)
+        return found, await self.customer(found.customer_id)
+
     async def facts(self, change: ProposedChange) -> TargetFacts:
         invoice = change.target.kind is TargetKind.INVOICE
         number = "INV-1" if invoice else ""

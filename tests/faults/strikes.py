@@ -107,9 +107,7 @@ class Strikes:
             self.field.tally.findings.append(f"Asked to stop in mid-decision, the worker ended with {status}.")
 
     async def _console_killed_before_it_kept_a_request(self, _strike: Strike, number: int) -> None:
-        rule = await self.field.stripe.plant(
-            {"kind": "delay", "method": "GET", "path": "/v1/customers/*", "seconds": 3}
-        )
+        rule = await self.field.stripe.plant({"kind": "delay", "method": "GET", "path": "/v1/invoices/*", "seconds": 3})
         self.crowd.send(_automatic(f"web-{number}"))
 
         async def reading() -> bool:

@@ -107,6 +107,28 @@ async def test_a_refused_request_keeps_nothing_and_starts_nothing(office: Office
     assert (await office.ask(request_id="mine")).created
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"customer": "cus_Nobody", "invoice": "in_Nothing"}, "customer_unknown"),
+        ({"customer": "cus_Nobody"}, "customer_unknown"),
+        ({"invoice": "in_Nothing"}, "invoice_unknown"),
+        ({"customer": "cus_ExampleFoods"}, "invoice_of_another"),
+    ],
+)
+async def test_what_is_wrong_with_customer_and_invoice_is_told_apart(
+    office: Office, wrong: dict[str, str], code: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        await office.ask(**{"invoice": INVOICE, **wrong})
+    assert caught.value.code == code
+
+
+async def test_an_invoice_is_read_once_and_its_customer_comes_with_it(office: Office) -> None:
+    await office.ask(invoice=INVOICE)
+    assert office.stripe.read == [INVOICE]
+
+
 @pytest.mark.parametrize("role", ["finance", "operator", "administrator"])
 async def test_who_does_not_bill_cannot_ask(office: Office, role: str) -> None:
     with pytest.raises(NotAllowed):

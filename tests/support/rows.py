@@ -263,6 +263,7 @@ class PlayedStripe:
         asked: Every write that reached it.
         crowd: Writes wait here for each other before it answers any.
         keys: What it remembers of each key: the parameters and the object.
+        read: Customers and invoices that were asked for, one entry a call.
     """
 
     says: TargetFacts | Exception | None = field(default_factory=facts)
@@ -273,6 +274,7 @@ class PlayedStripe:
     looked: int = 0
     crowd: asyncio.Barrier | None = None
     keys: dict[str, tuple[dict[str, Any], StripeObject]] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
 
     async def facts(self, change: ProposedChange) -> TargetFacts | None:
         if isinstance(self.says, Exception):
@@ -316,6 +318,10 @@ class PlayedStripe:
         return made
 
     async def customer(self, customer_id: str) -> Customer | None:
+        self.read.append(customer_id)
+        return self._customer(customer_id)
+
+    def _customer(self, customer_id: str) -> Customer | None:
         known = customer_id.startswith("cus_Example")
         return Customer(customer_id, "Example Logistics", "pay@example.com", "USD") if known else None
 
@@ -323,11 +329,16 @@ class PlayedStripe:
         raise AssertionError(limit)
 
     async def invoice(self, invoice_id: str) -> Invoice | None:
+        self.read.append(invoice_id)
         if invoice_id != INVOICE:
             return None
         total = 1_260_000
         left = self.says.creditable_minor if isinstance(self.says, TargetFacts) else total
         return Invoice(invoice_id, "EXL-0042", CUSTOMER, "open", "USD", total, 0, total, left or 0, NOW)
+
+    async def billed(self, invoice_id: str) -> tuple[Invoice, Customer | None] | None:
+        found = await self.invoice(invoice_id)
+        return (found, self._customer(found.customer_id)) if found else None
 
     async def invoices(self, customer_id: str | None = None, limit: int = 100) -> Sequence[Invoice]:
         raise AssertionError(customer_id, limit)

@@ -3,8 +3,9 @@
 import asyncio
 import mailbox
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,10 @@ async def test_a_slow_server_never_makes_a_relay_outlive_its_lease(rows: Rows, m
     office = mail.office
 
     class Slow:
+        @asynccontextmanager
+        async def round(self) -> AsyncIterator["Slow"]:
+            yield self
+
         async def send(self, letter: Letter) -> None:
             rows.clock.forward(seconds=20)
             if rows.clock() > began + LEASE:
@@ -203,3 +208,86 @@ async def test_a_server_that_says_nothing_is_given_up_well_within_the_lease(
     assert (await row(rows, "a")).problem.startswith("TimeoutError")
     released.set()
     server.close()
+
+
+@dataclass
+class Gate:
+    """A mail server that takes every mail, counts connections, and can hang up after a mail.
+
+    Attributes:
+        hangs_up_after: Ends a connection instead of answering its mail of this number.
+        connections: How many there were.
+        taken: The keys of the mails that were taken.
+    """
+
+    hangs_up_after: int = 0
+    connections: int = 0
+    taken: list[str] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        mails = 0
+        writer.write(b"220 gate\r\n")
+        while (line := (await reader.readline()).strip()) and line != b"QUIT":
+            if line == b"DATA":
+                mails += 1
+                writer.write(b"354 go on\r\n")
+                mail = (await reader.readuntil(b"\r\n.\r\n")).decode()
+                if mails == self.hangs_up_after:
+                    break
+                self.taken.append(mail.partition("X-Plixo-Key: ")[2].split()[0])
+            writer.write(b"250 fine\r\n")
+        if line == b"QUIT":
+            writer.write(b"221 bye\r\n")
+        writer.close()
+
+
+@asynccontextmanager
+async def gate(hangs_up_after: int = 0) -> AsyncIterator[tuple[Gate, PostOffice]]:
+    found = Gate(hangs_up_after)
+    async with await asyncio.start_server(found.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield found, PostOffice.open(Settings(smtp_url=f"smtp://127.0.0.1:{port}"))
+
+
+async def test_mails_that_leave_together_share_a_connection(rows: Rows) -> None:
+    await post(rows, "a", "b", "c")
+    async with gate() as (server, office):
+        assert await relay_once(rows.ledger, office, rows.clock) == 3
+        assert (server.connections, server.taken) == (1, ["a", "b", "c"])
+
+
+async def test_without_a_mail_nobody_is_called(rows: Rows) -> None:
+    async with gate() as (server, office):
+        assert await relay_once(rows.ledger, office, rows.clock) == 0
+        assert server.connections == 0
+
+
+async def test_a_server_that_hangs_up_in_between_keeps_only_that_mail_waiting(rows: Rows) -> None:
+    await post(rows, "a", "b", "c")
+    async with gate(hangs_up_after=2) as (server, office):
+        assert await relay_once(rows.ledger, office, rows.clock) == 3
+        assert (server.connections, server.taken) == (2, ["a", "c"])
+        rows.clock.forward(seconds=3)
+        assert await relay_once(rows.ledger, office, rows.clock) == 1
+        assert server.taken == ["a", "c", "b"]
+
+
+async def test_each_mail_is_marked_before_the_next_one_leaves(rows: Rows) -> None:
+    """Who dies in between sends one mail again at most."""
+    await post(rows, "a", "b")
+    marked: list[bool] = []
+    async with gate() as (_, office):
+
+        class Watched:
+            @asynccontextmanager
+            async def round(self) -> AsyncIterator["Watched"]:
+                yield self
+
+            async def send(self, letter: Letter) -> None:
+                if letter.key == "b":
+                    marked.append((await row(rows, "a")).sent_at is not None)
+                await office.send(letter)
+
+        await relay_once(rows.ledger, Watched(), rows.clock)  # type: ignore[arg-type]
+    assert marked == [True]

@@ -1,5 +1,7 @@
 import asyncio
+import json
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -97,6 +99,29 @@ async def test_an_invoice_that_is_not_there_is_none(missing: str, gateway: Strip
 @pytest.mark.parametrize("missing", ["cus_ThereIsNone", "", "..", "search", "in_1", "cus_" + "x" * 5_000])
 async def test_a_customer_that_is_not_there_is_none(missing: str, gateway: StripeGateway) -> None:
     assert await gateway.customer(missing) is None
+
+
+async def test_an_invoice_comes_with_its_customer_by_one_call(standin: Any, gateway: StripeGateway) -> None:
+    customer = standin.customer(name="Example Clinics")
+    invoice = standin.invoice(customer, 100_000)
+    standin.fault("delay", nth=10**12)
+    assert await gateway.billed(invoice) == (await gateway.invoice(invoice), await gateway.customer(customer))
+    assert standin.fault_calls() == [3], "one for both, and one for each that it is compared with"
+
+
+@pytest.mark.parametrize("missing", ["in_ThereIsNone", "", "in_../customers", "cus_1"])
+async def test_an_invoice_that_is_not_there_has_no_customer(missing: str, gateway: StripeGateway) -> None:
+    assert await gateway.billed(missing) is None
+
+
+async def test_an_invoice_of_a_deleted_customer_comes_without_one(
+    standin: Any, gateway: StripeGateway, answering: Callable[..., Any], open_gateway: Any
+) -> None:
+    invoice = standin.call("GET", f"/v1/invoices/{standin.invoice(standin.customer(), 100_000)}")
+    gone = {**invoice, "customer": {"id": invoice["customer"], "object": "customer", "deleted": True}}
+    server = await answering(JSON_200 + b"\r\n" + json.dumps(gone).encode())
+    found = await (await open_gateway(server.url)).billed(invoice["id"])
+    assert found == (await gateway.invoice(invoice["id"]), None)
 
 
 async def test_the_newest_invoices_are_listed_beyond_one_page(standin: Any, gateway: StripeGateway) -> None:
@@ -712,3 +737,24 @@ async def test_nothing_is_told_about_earlier_calls(answering: Callable[..., Any]
 def test_a_key_that_can_be_none_is_refused_at_once(key: str) -> None:
     with pytest.raises(ValueError, match="Stripe key"):
         StripeGateway.open(api_key=key, base_url=None)
+
+
+class Searches:
+    """Stands first among Python's finders: what is not loaded yet is asked for here."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, *_: object) -> None:
+        self.names.append(name)
+
+
+async def test_a_call_looks_for_no_module(
+    standin: Any, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = standin.customer()
+    await gateway.customer(customer)  # whatever is loaded at the first call
+    searches = Searches()
+    monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
+    await gateway.customer(customer)
+    assert searches.names == []
