@@ -9,7 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.ports import Letter
 from plixo.store.models import OutboxRow
+from plixo.store.statements import Statement, insert_into
 
+_KNOWN: Final = Statement(select(OutboxRow.key).where(OutboxRow.key == bindparam("key")))
+_NEW: Final = Statement(insert_into(OutboxRow))
 _TABLE: Final = OutboxRow.metadata.tables[OutboxRow.__tablename__]
 _SENT: Final = (
     update(_TABLE)
@@ -20,23 +23,21 @@ _SENT: Final = (
 
 async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
     """Put a mail into the outbox; False where one with the same key is there, which stays as it is."""
-    if await session.get(OutboxRow, letter.key):
+    if await _KNOWN.first(session, key=letter.key):
         return False
-    session.add(
-        OutboxRow(
-            key=letter.key,
-            recipient=letter.to,
-            template=letter.template,
-            context=letter.context,
-            created_at=now,
-            leased_until=None,
-            attempts=0,
-            sent_at=None,
-            problem="",
-            bulk=letter.bulk,
-        ),
+    await _NEW.change(
+        session,
+        key=letter.key,
+        recipient=letter.to,
+        template=letter.template,
+        context=letter.context,
+        created_at=now,
+        leased_until=None,
+        attempts=0,
+        sent_at=None,
+        problem="",
+        bulk=letter.bulk,
     )
-    await session.flush()
     return True
 
 
