@@ -2,7 +2,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import stripe
@@ -712,3 +712,16 @@ async def test_nothing_is_told_about_earlier_calls(answering: Callable[..., Any]
 def test_a_key_that_can_be_none_is_refused_at_once(key: str) -> None:
     with pytest.raises(ValueError, match="Stripe key"):
         StripeGateway.open(api_key=key, base_url=None)
+
+
+async def test_single_answers_are_read_as_plain_json(
+    standin: Any, gateway: StripeGateway, credit: Effect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def builds(*_given: object, **_options: object) -> NoReturn:
+        raise AssertionError("the SDK builds an object")
+
+    monkeypatch.setattr(stripe.StripeObject, "_refresh_from", builds)
+    assert await gateway.customer(credit.customer_id)
+    assert await gateway.invoice(credit.params["invoice"])
+    made = await gateway.apply(credit)
+    assert [row["id"] for row in standin.made("credit_note", credit.effect_id)] == [made.object_id]
