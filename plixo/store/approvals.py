@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
@@ -15,16 +15,25 @@ from plixo.ports import Record
 from plixo.store import readable
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
+from plixo.store.statements import Statement, everything_of
 
 _NEW: Final = ApprovalRow.metadata.tables[ApprovalRow.__tablename__].insert()
 
 # Statements that every request needs many times are built once: building one takes longer than running it.
-_ONE: Final = (
-    select(ApprovalRow)
-    .where(ApprovalRow.approval_id == bindparam("approval_id"))
-    .execution_options(populate_existing=True)
+_BY_ID: Final = everything_of(ApprovalRow).where(ApprovalRow.approval_id == bindparam("approval_id"))
+_ONE: Final = Statement(_BY_ID)
+_ONE_LOCKED: Final = Statement(_BY_ID.with_for_update())
+
+
+_MOVING: Final = (
+    *("net_minor", "tax_minor", "gross_minor", "state", "round", "stage", "waits_for", "stage_since"),
+    *("due_at", "ended_at", "stripe_object", "why"),
 )
-_ONE_LOCKED: Final = _ONE.with_for_update()
+_SAVED: Final = Statement(
+    update(ApprovalRow)
+    .where(ApprovalRow.approval_id == bindparam("saved_id"))
+    .values({name: bindparam(name) for name in _MOVING}),
+)
 _BY_REQUEST_ID: Final = select(ApprovalRow.approval_id).where(
     ApprovalRow.requester_id == bindparam("requester_id"),
     ApprovalRow.request_id == bindparam("request_id"),
@@ -38,8 +47,7 @@ _PENDING: Final = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).w
 
 async def load(session: AsyncSession, approval_id: str, *, lock: bool) -> Record | None:
     """The request with its recorded decisions; locked until the transaction ends when asked for."""
-    found = await session.execute(_ONE_LOCKED if lock else _ONE, {"approval_id": approval_id})
-    row = found.scalar_one_or_none()
+    row = await (_ONE_LOCKED if lock else _ONE).first(session, approval_id=approval_id)
     return to_record(row, await recorded(session, approval_id)) if row else None
 
 
@@ -89,10 +97,7 @@ async def insert(session: AsyncSession, record: Record) -> None:
 
 async def save(session: AsyncSession, record: Record) -> None:
     """Write back what may change of a request; triggers refuse a state that cannot follow."""
-    row = await session.get_one(ApprovalRow, record.approval.approval_id)
-    for column, value in _moving(record).items():
-        setattr(row, column, value)
-    await session.flush()
+    await _SAVED.change_one(session, saved_id=record.approval.approval_id, **_moving(record))
 
 
 async def unstarted(session: AsyncSession, before: datetime, limit: int = 100) -> Sequence[str]:

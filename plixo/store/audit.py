@@ -5,24 +5,25 @@ Each entry's hash covers the one before it: a changed, removed or reordered entr
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, Text, bindparam, cast, insert, select
+from sqlalchemy import RowMapping, Select, Text, bindparam, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import can_be_hashed, sha256_hex
 from plixo.ports import AuditEntry
 from plixo.store.models import AuditRow
+from plixo.store.statements import Statement, insert_into
 
-_LAST: Final = (
+_LAST: Final = Statement(
     select(AuditRow.seq, AuditRow.hash)
     .where(AuditRow.approval_id == bindparam("approval_id"))
     .order_by(AuditRow.seq.desc())
-    .limit(1)
+    .limit(1),
 )
-_NEW: Final = insert(AuditRow.metadata.tables[AuditRow.__tablename__])
+_NEW: Final = Statement(insert_into(AuditRow))
 
 _ENTRIES: Final = select(
     *(column for column in AuditRow.__table__.columns if column.name != "detail"),
@@ -52,18 +53,18 @@ class AuditLine:
 
     def expected_hash(self) -> str:
         """SHA-256 over the canonical JSON of the entry's content and of the hash before it."""
-        content = asdict(self)
+        content = dict(vars(self))
         del content["hash"]
         return sha256_hex(content)
 
 
 async def append(session: AsyncSession, entry: AuditEntry, now: datetime) -> None:
     """Add to the end of a request's chain; the caller's transaction holds the request's lock."""
-    last = (await session.execute(_LAST, {"approval_id": entry.approval_id})).one_or_none()
+    last = await _LAST.first(session, approval_id=entry.approval_id)
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     line = AuditLine(entry.approval_id, seq, at, entry.event, entry.actor, entry.detail, prev, hash="")
-    await session.execute(_NEW, {**asdict(line), "hash": line.expected_hash()})
+    await _NEW.change(session, **{**vars(line), "hash": line.expected_hash()})
 
 
 async def lines(session: AsyncSession, approval_id: str | None = None) -> Sequence[AuditLine]:

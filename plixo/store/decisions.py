@@ -4,23 +4,33 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from plixo.domain.approval import Decision, State, Verdict
 from plixo.domain.people import Group
 from plixo.ports import StoredDecision
 from plixo.store.models import ApprovalRow, DecisionRow
+from plixo.store.statements import Statement, everything_of
 
 _NEW: Final = DecisionRow.metadata.tables[DecisionRow.__tablename__].insert()
 _APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
-_OF_APPROVAL: Final = select(DecisionRow).where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id)
-_RECORDED: Final = select(DecisionRow).where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position)
-_LAST: Final = select(func.max(DecisionRow.position)).where(_APPROVAL)
-_ONE: Final = (
-    select(DecisionRow)
-    .where(DecisionRow.decision_id == bindparam("decision_id"))
-    .execution_options(populate_existing=True)
+_ROWS: Final = everything_of(DecisionRow)
+_OF_APPROVAL: Final = Statement(_ROWS.where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id))
+_RECORDED: Final = Statement(_ROWS.where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position))
+_ONE: Final = Statement(_ROWS.where(DecisionRow.decision_id == bindparam("decision_id")))
+_SETTLED_AS: Final = Statement(
+    update(DecisionRow)
+    .where(DecisionRow.decision_id == bindparam("settled_id"))
+    .values({name: bindparam(name) for name in ("status", "why", "settled_at")}),
+)
+_OTHER: Final = aliased(DecisionRow)
+_LAST: Final = select(func.coalesce(func.max(_OTHER.position), 0)).where(_OTHER.approval_id == DecisionRow.approval_id)
+_PLACED: Final = Statement(
+    update(DecisionRow)
+    .where(DecisionRow.decision_id == bindparam("placed_id"))
+    .values(position=_LAST.scalar_subquery() + 1),
 )
 
 
@@ -49,29 +59,25 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
 
 async def load(session: AsyncSession, decision_id: str) -> StoredDecision | None:
     """One decision."""
-    row = (await session.execute(_ONE, {"decision_id": decision_id})).scalar_one_or_none()
+    row = await _ONE.first(session, decision_id=decision_id)
     return _stored(row) if row else None
 
 
 async def of_approval(session: AsyncSession, approval_id: str) -> Sequence[StoredDecision]:
     """All decisions on a request, in the order they were signed."""
-    return [_stored(row) for row in (await session.execute(_OF_APPROVAL, {"approval_id": approval_id})).scalars()]
+    return [_stored(row) for row in await _OF_APPROVAL.rows(session, approval_id=approval_id)]
 
 
 async def recorded(session: AsyncSession, approval_id: str) -> tuple[Decision, ...]:
     """What was recorded of a request, in the order it was recorded."""
-    rows = (await session.execute(_RECORDED, {"approval_id": approval_id})).scalars()
-    return tuple(_decision(row) for row in rows)
+    return tuple([_decision(row) for row in await _RECORDED.rows(session, approval_id=approval_id)])
 
 
 async def settle(session: AsyncSession, decision_id: str, status: str, why: str, now: datetime) -> None:
     """Say what became of a decision; a recorded one gets the next place in its request's order."""
-    row = await session.get_one(DecisionRow, decision_id)
-    row.status, row.why, row.settled_at = status, why, now
+    await _SETTLED_AS.change_one(session, settled_id=decision_id, status=status, why=why, settled_at=now)
     if status == "recorded":
-        last = await session.execute(_LAST, {"approval_id": row.approval_id})
-        row.position = (last.scalar_one() or 0) + 1
-    await session.flush()
+        await _PLACED.change_one(session, placed_id=decision_id)
 
 
 async def untaken(session: AsyncSession, before: datetime, limit: int = 1000) -> Sequence[str]:

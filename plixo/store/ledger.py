@@ -12,6 +12,7 @@ from plixo.domain.effects import Effect
 from plixo.domain.people import Group, Person
 from plixo.ports import AuditEntry, Letter, Record, StoredDecision, StripeObject
 from plixo.store import approvals, audit, checkpoints, decisions, effects, outbox, people
+from plixo.store.statements import hold_connection
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class SqlLedger:
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[SqlTransaction]:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await hold_connection(session)
             yield SqlTransaction(session)
 
     @asynccontextmanager

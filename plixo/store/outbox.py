@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.ports import Letter
 from plixo.store.models import OutboxRow
+from plixo.store.statements import Statement, insert_into
 
+_KNOWN: Final = Statement(select(OutboxRow.key).where(OutboxRow.key == bindparam("key")))
+_NEW: Final = Statement(insert_into(OutboxRow))
 _TABLE: Final = OutboxRow.metadata.tables[OutboxRow.__tablename__]
-_THERE: Final = select(_TABLE.c.key).where(_TABLE.c.key == bindparam("key"))
-_NEW: Final = insert(_TABLE)
 # No moment is read: PostgreSQL keeps some that no calendar has, and one would hold up every mail.
 _DUE: Final = (
     select(_TABLE.c.key, _TABLE.c.recipient, _TABLE.c.template, _TABLE.c.context, _TABLE.c.bulk)
@@ -41,21 +42,21 @@ _FAILED: Final = (
 
 async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
     """Put a mail into the outbox; False where one with the same key is there, which stays as it is."""
-    if (await session.execute(_THERE, {"key": letter.key})).first():
+    if await _KNOWN.first(session, key=letter.key):
         return False
-    row = {
-        "key": letter.key,
-        "recipient": letter.to,
-        "template": letter.template,
-        "context": letter.context,
-        "created_at": now,
-        "leased_until": None,
-        "attempts": 0,
-        "sent_at": None,
-        "problem": "",
-        "bulk": letter.bulk,
-    }
-    await session.execute(_NEW, row)
+    await _NEW.change(
+        session,
+        key=letter.key,
+        recipient=letter.to,
+        template=letter.template,
+        context=letter.context,
+        created_at=now,
+        leased_until=None,
+        attempts=0,
+        sent_at=None,
+        problem="",
+        bulk=letter.bulk,
+    )
     return True
 
 

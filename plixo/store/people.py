@@ -1,21 +1,26 @@
 """The directory's table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.people import Group, Person
 from plixo.store.models import PersonRow
+from plixo.store.statements import Statement, everything_of
 
-_BY_IDS: Final = select(PersonRow).where(PersonRow.person_id.in_(bindparam("ids", expanding=True)))
-_EVERYBODY: Final = select(PersonRow).order_by(PersonRow.person_id)
+_ONE: Final = Statement(everything_of(PersonRow).where(PersonRow.person_id == bindparam("person_id")))
+_THESE: Final = everything_of(PersonRow).where(PersonRow.person_id.in_(bindparam("ids", expanding=True)))
+_EVERYBODY: Final = Statement(everything_of(PersonRow).order_by(PersonRow.person_id))
 
 
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> Mapping[str, Person]:
     """People by id; ids without a person are missing."""
-    rows = (await session.execute(_BY_IDS, {"ids": list(ids)})).scalars()
+    if len(ids) == 1:
+        rows = await _ONE.rows(session, person_id=next(iter(ids)))
+    else:
+        rows = (await session.execute(_THESE, {"ids": list(ids)})).all()
     return {row.person_id: _person(row) for row in rows}
 
 
@@ -28,7 +33,7 @@ async def by_email(session: AsyncSession, email: str) -> Person | None:
 
 async def everybody(session: AsyncSession) -> Sequence[Person]:
     """Everybody, by id."""
-    return [_person(row) for row in (await session.execute(_EVERYBODY)).scalars()]
+    return [_person(row) for row in await _EVERYBODY.rows(session)]
 
 
 async def members(session: AsyncSession, groups: Collection[Group]) -> Sequence[Person]:
@@ -72,7 +77,7 @@ async def seed_if_empty(session: AsyncSession, people: Iterable[Person]) -> bool
     return True
 
 
-def _person(row: PersonRow) -> Person:
+def _person(row: Any) -> Person:  # noqa: ANN401 - a row of either kind
     return Person(
         person_id=row.person_id,
         name=row.name,

@@ -7,11 +7,6 @@ from importlib.util import find_spec
 import httpx
 import stripe
 
-if find_spec("sniffio") is None:
-    # The HTTP client tries to import it several times a call, for another event loop than ours. Python forgets what it
-    # did not find and looks through every folder again, unless it is told that there is no such thing.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
-
 
 def open_client(
     *, api_key: str, base_url: str | None, timeout: float
@@ -30,6 +25,10 @@ def open_client(
     if not re.fullmatch(r"[!-~]+", api_key):
         raise ValueError("The Stripe key is empty, or has characters in it that no key has.")
     stripe.enable_telemetry = False
+    if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+        # The HTTP client tries to import it several times a call, for another event loop than ours, and Python looks
+        # through every folder each time, unless it is told that there is no such thing.
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
     below = stripe.HTTPXClient(timeout=httpx.Timeout(timeout, connect=timeout / 4, pool=timeout / 4))
     client = stripe.StripeClient(
         api_key,

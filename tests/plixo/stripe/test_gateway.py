@@ -4,7 +4,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import stripe
@@ -758,3 +758,16 @@ async def test_a_call_looks_for_no_module(
     monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
     await gateway.customer(customer)
     assert searches.names == []
+
+
+async def test_single_answers_are_read_as_plain_json(
+    standin: Any, gateway: StripeGateway, credit: Effect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def builds(*_given: object, **_options: object) -> NoReturn:
+        raise AssertionError("the SDK builds an object")
+
+    monkeypatch.setattr(stripe.StripeObject, "_refresh_from", builds)
+    assert await gateway.customer(credit.customer_id)
+    assert await gateway.invoice(credit.params["invoice"])
+    made = await gateway.apply(credit)
+    assert [row["id"] for row in standin.made("credit_note", credit.effect_id)] == [made.object_id]
