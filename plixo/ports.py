@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from plixo.domain.approval import Approval, Decision
+from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
@@ -360,4 +361,20 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """Now, with its zone."""
+        ...
+
+
+class Calendars(Protocol):
+    """When people work."""
+
+    def of(self, person: Person, around: datetime) -> Calendar | None:
+        """The person's calendar.
+
+        Args:
+            person: As the directory knows them.
+            around: When it is needed: holidays are known for some years only.
+
+        Returns:
+            None where what the directory says of them makes none.
+        """
         ...
