@@ -3,6 +3,7 @@
 Hours are hours that really pass: on the night the clocks go forward, a shift across it is an hour shorter.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -72,6 +73,26 @@ def parse_hours(text: str) -> tuple[time, time]:
         return time.fromisoformat(opens), time.fromisoformat(closes)
     except ValueError as broken:
         raise CalendarInvalid(f"{text} does not read like 09:00-17:00.") from broken
+
+
+def parse_office(text: str) -> Calendar:
+    """The calendar of an office such as `Mon-Fri 09:00-17:00 UTC`; it keeps no holidays.
+
+    Raises:
+        CalendarInvalid: It does not read like that.
+    """
+    shaped = _OFFICE.fullmatch(text)
+    if shaped is None:
+        raise CalendarInvalid(f"{text} does not read like Mon-Fri 09:00-17:00 UTC.")
+    first, last, hours, zone = shaped.groups()
+    opens, closes = parse_hours(hours)
+    begins, ends = _DAYS.index(first), _DAYS.index(last or first)
+    days = frozenset((begins + number) % 7 for number in range((ends - begins) % 7 + 1))
+    return Calendar(zone, opens, closes, days)
+
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_OFFICE: Final = re.compile(rf"({'|'.join(_DAYS)})(?:-({'|'.join(_DAYS)}))? (\S+) (\S+)", re.ASCII)
 
 
 def hours_after(calendar: Calendar, moment: datetime, hours: float) -> datetime:

@@ -38,7 +38,7 @@ from plixo.store.migrate import upgrade
 from plixo.store.models import OutboxRow
 
 NOW = datetime(2026, 8, 3, 14, 0, tzinfo=UTC)
-CLOCK = Clock(due_hours=8, remind_hours=4, expire_hours=40)
+CLOCK = Clock(due_hours=8, remind_hours=(4,), expire_hours=40)
 CONTROLLER = (Stage((Seat(Group.CONTROLLER, 2_500_000),), CLOCK),)
 BOTH = (Stage((Seat(Group.CONTROLLER), Seat(Group.LEGAL)), CLOCK),)
 CUSTOMER, INVOICE = "cus_ExampleLogistics", "in_ExampleLogistics0042"

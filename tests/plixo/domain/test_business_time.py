@@ -13,6 +13,7 @@ from plixo.domain.business_time import (
     hours_after,
     hours_between,
     parse_hours,
+    parse_office,
 )
 
 BERLIN = Calendar("Europe/Berlin")
@@ -155,3 +156,27 @@ def test_hours_are_read_from_their_text() -> None:
 def test_hours_that_do_not_read_like_hours_are_refused(text: str) -> None:
     with pytest.raises(CalendarInvalid, match="09:00-17:00"):
         parse_hours(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Mon-Fri 09:00-17:00 UTC", UTC_DAYS),
+        (
+            "Sun-Thu 08:00-16:30 Africa/Cairo",
+            Calendar("Africa/Cairo", time(8), time(16, 30), frozenset({6, 0, 1, 2, 3})),
+        ),
+        ("Sat 10:00-12:00 UTC", Calendar("UTC", time(10), time(12), frozenset({5}))),
+        ("Mon-Sun 00:00-00:00 UTC", ALWAYS),
+    ],
+)
+def test_an_office_is_read_from_its_text(text: str, found: Calendar) -> None:
+    assert parse_office(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Mon-Fri", "Mo-Fr 09:00-17:00 UTC", "Mon-Fri 9-17 UTC", "Mon-Fri 09:00-17:00 Mars"]
+)
+def test_an_office_that_does_not_read_like_one_is_refused(text: str) -> None:
+    with pytest.raises(CalendarInvalid):
+        parse_office(text)

@@ -23,7 +23,7 @@ from plixo.domain.reasons import Reason
 from plixo.domain.refusals import NotAllowed
 
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
-CLOCK = Clock(8, 4, 40)
+CLOCK = Clock(8, (4,), 40)
 TARGET = Target(TargetKind.INVOICE, "in_1", "open", "USD")
 CHANGE = ProposedChange("credit", "cus_1", Money(1_000, "USD"), TARGET, Reason.GOODWILL, "note", "memo")
 PATHS = [
