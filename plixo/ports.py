@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from plixo.domain.approval import Approval, Decision
 from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.clocks import Moments
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money
@@ -199,6 +200,7 @@ class Record:
         created_at: When it was asked.
         stage_since: When the waiting stage began.
         due_at: When its answer is due.
+        moments: What happens to the waiting stage by the clock; None for one that began before they were kept.
         ended_at: When it came to its end.
         stripe_object: What was made in Stripe.
         why: What a person should know: why it was returned, or needs attention.
@@ -217,6 +219,7 @@ class Record:
     created_at: datetime
     stage_since: datetime | None = None
     due_at: datetime | None = None
+    moments: Moments | None = None
     ended_at: datetime | None = None
     stripe_object: str = ""
     why: str = ""

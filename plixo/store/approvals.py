@@ -1,5 +1,6 @@
 """Reading and writing approval requests."""
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,11 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
 from plixo.domain.change import ProposedChange
+from plixo.domain.clocks import Moments
 from plixo.domain.effects import Amounts
+from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath
 from plixo.ports import Record
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
+
+log = logging.getLogger(__name__)
 
 # Statements that every request needs many times are built once: building one takes longer than running it.
 _ONE: Final = (
@@ -155,6 +160,7 @@ async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: 
 def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
     """The row as the rest of the house knows it."""
     change = ProposedChange.from_claims(row.change)
+    moments, escalated = _clocks(row.clocks)
     approval = Approval(
         approval_id=row.approval_id,
         requester_id=row.requester_id,
@@ -166,6 +172,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         round=row.round,
         stage=row.stage,
         decisions=tuple(decisions),
+        escalated=escalated,
     )
     return Record(
         approval=approval,
@@ -180,6 +187,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         created_at=row.created_at,
         stage_since=row.stage_since,
         due_at=row.due_at,
+        moments=moments,
         ended_at=row.ended_at,
         stripe_object=row.stripe_object,
         why=row.why,
@@ -196,10 +204,34 @@ def _moving(record: Record) -> dict[str, Any]:
         "state": approval.state.value,
         "round": approval.round,
         "stage": approval.stage,
-        "waits_for": [group.value for group in approval.waiting_groups()],
+        "waits_for": asked_codes(approval),
         "stage_since": record.stage_since,
         "due_at": record.due_at,
+        "clocks": _clock_claims(record),
         "ended_at": record.ended_at,
         "stripe_object": record.stripe_object,
         "why": record.why,
     }
+
+
+def asked_codes(approval: Approval) -> list[str]:
+    """Who may decide now, for the inbox: groups that are asked, and `@` and the id of each who stands in by now."""
+    groups = approval.waiting_groups()
+    stand_ins = {person for one in approval.escalated if one.seat in groups for person, _basis in one.stand_ins}
+    return [*(group.value for group in groups), *(f"@{person}" for person in sorted(stand_ins))]
+
+
+def _clock_claims(record: Record) -> dict[str, Any] | None:
+    if record.moments is None:
+        return None
+    return record.moments.to_claims() | {"escalated": [one.to_claims() for one in record.approval.escalated]}
+
+
+def _clocks(plain: dict[str, Any] | None) -> tuple[Moments | None, tuple[Escalated, ...]]:
+    """What happens by the clock; nothing of it where nothing of ours wrote it."""
+    try:
+        if plain is not None:
+            return Moments.from_claims(plain), tuple(Escalated.from_claims(one) for one in plain["escalated"])
+    except (AttributeError, LookupError, TypeError, ValueError):
+        log.warning("the clocks of a request cannot be read")
+    return None, ()

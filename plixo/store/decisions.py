@@ -37,6 +37,7 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
             digest=decision.digest,
             amount_minor=decision.amount_minor,
             comment=decision.comment,
+            basis=decision.basis,
             signed=signed,
             status="submitted",
             position=None,
@@ -132,6 +133,7 @@ def _decision(row: DecisionRow) -> Decision:
         digest=row.digest,
         amount_minor=row.amount_minor,
         comment=row.comment,
+        basis=row.basis,
     )
 
 

@@ -250,6 +250,7 @@ def test_decision_claims_are_plain_data() -> None:
         "digest": "digest",
         "amount_minor": 5,
         "comment": "why",
+        "basis": "",
     }
     assert decision_claims(replace(made, group=None))["group"] is None
     canonical_json(decision_claims(made))
