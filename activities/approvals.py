@@ -324,7 +324,7 @@ def _decision_detail(decision: Decision, after: Approval) -> dict[str, Any]:
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
         "state": after.state.value,
-    }
+    } | ({"basis": decision.basis} if decision.basis else {})
 
 
 def _who(stored: StoredDecision) -> dict[str, str]:

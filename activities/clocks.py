@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from plixo.domain.business_time import Calendar, NeverOpen, hours_after
 from plixo.domain.clocks import Event, Happening, Moments, office, repeated, stage_moments
-from plixo.domain.duties import asked_elsewhere, check_independent, check_limit
+from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_group
 from plixo.domain.path import Clock, Escalation, Seat
 from plixo.domain.people import Person
@@ -99,6 +99,7 @@ async def _stand_ins(tx: Transaction, record: Record, seat: Seat, to: Escalation
         (person, basis)
         for person, basis in found
         if not person.belongs_to(seat.group)
+        and may_see_all(person)
         and _able(record, seat, person)
         and not asked_elsewhere(record.approval, person)
     ]

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from demo.check_model import House, Row, UnreadableError
 
 COLUMNS: Final = {
-    "people": "person_id name email groups limits related_customers active",
+    "people": "person_id name email groups limits related_customers delegate_id active",
     "policies": "version hash content",
     "rates": "currency base rate as_of",
     "approvals": "approval_id kind requester_id customer_id target_id change digest amount_minor currency base_minor "

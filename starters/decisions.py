@@ -16,10 +16,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, Approval, Decision, Verdict
 from plixo.domain.credit import MAX_NOTE, parse_text
-from plixo.domain.duties import check_comment, check_independent, check_withdrawal, may_see, seat_for
+from plixo.domain.duties import basis_for, check_comment, check_independent, check_withdrawal, may_see, seat_for
 from plixo.domain.ids import credit_workflow_id, is_approval_id
 from plixo.domain.mandate import decision_claims
-from plixo.domain.people import Group, Person
+from plixo.domain.path import Seat
+from plixo.domain.people import Person
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.messages.approvals import Decide, Recorded
 from plixo.ports import AuditEntry, Clock, Record, StoredDecision
@@ -250,7 +251,7 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     same = next((one for one in earlier if one.decision.verdict is saying.verdict and one.status in _STANDING), None)
     if same:
         return same.decision.decision_id
-    decision = _decision(record, saying, group=_check(desk, record, saying), nth=len(earlier))
+    decision = _decision(record, saying, seat=_check(desk, record, saying), nth=len(earlier))
     approval.decided(decision)
     signed = desk.signer.sign("decision", decision_claims(decision), now=now)
     await decisions.insert(tx.session, decision, signed, now)
@@ -259,7 +260,7 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     return decision.decision_id
 
 
-def _check(desk: Desk, record: Record, saying: Saying) -> Group | None:
+def _check(desk: Desk, record: Record, saying: Saying) -> Seat | None:
     """The seat they decide for; None for a withdrawal."""
     if saying.verdict is Verdict.WITHDRAW:
         check_withdrawal(record.approval, saying.person)
@@ -270,10 +271,10 @@ def _check(desk: Desk, record: Record, saying: Saying) -> Group | None:
     seat = seat_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
     check_comment(saying.verdict, saying.comment)
     _check_fresh(desk, record, saying.signed_in_at)
-    return seat.group
+    return seat
 
 
-def _decision(record: Record, saying: Saying, *, group: Group | None, nth: int) -> Decision:
+def _decision(record: Record, saying: Saying, *, seat: Seat | None, nth: int) -> Decision:
     approval = record.approval
     return Decision(
         decision_id=_decision_id(approval, saying, nth),
@@ -281,11 +282,12 @@ def _decision(record: Record, saying: Saying, *, group: Group | None, nth: int) 
         round=approval.round,
         stage=approval.stage,
         person_id=saying.person.person_id,
-        group=group,
+        group=seat.group if seat else None,
         verdict=saying.verdict,
         digest=approval.digest,
         amount_minor=approval.amount_minor,
         comment=saying.comment,
+        basis=basis_for(approval, saying.person, seat) if seat else "",
     )
 
 

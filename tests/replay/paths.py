@@ -22,7 +22,7 @@ from starters.decisions import Saying, _sign, send
 from starters.revival import latest_run, take_up_again
 from tests.support.house import House, credit_form
 from tests.support.operating import points, reset
-from tests.support.rows import FOREIGN_KEY
+from tests.support.rows import FOREIGN_KEY, RoundTheClock
 from workers.main import working
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
@@ -75,7 +75,8 @@ class Play:
 
     def __post_init__(self) -> None:
         self.database = Leaving(self.house.workshop.ledger)
-        acts = replace(self.house.workshop.approvals, clock=self.clock, ledger=self.database)
+        approvals = self.house.workshop.approvals
+        acts = replace(approvals, clock=self.clock, ledger=self.database, calendars=RoundTheClock())
         desk = replace(self.house.desk, clock=self.clock)
         self.house = replace(
             self.house,
@@ -260,10 +261,19 @@ async def reminded_then_decided(play: Play) -> str:
 
 
 @path
+async def escalated_then_decided_by_a_delegate(play: Play) -> str:
+    play.clock.back(hours=8, seconds=-5)  # after eight hours the Controller's delegate may decide as well
+    asked = await play.waiting()
+    await play.until_event(asked, "TIMER_STARTED", 4)
+    play.clock.right()
+    await play.decide(asked, "cfo")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
 async def expired(play: Play) -> str:
     play.clock.back(hours=40, seconds=-5)  # and after forty hours it goes back
     asked = await play.waiting()
-    await play.until_event(asked, "TIMER_STARTED", 2)
     play.clock.right()
     return await play.ended(asked, State.RETURNED)
 
