@@ -14,6 +14,7 @@ from plixo.bootstrap import now
 from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from plixo.messages.audit import CheckpointAsked
+from plixo.policy.published import PublishedPolicy
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
@@ -83,6 +84,16 @@ class Play:
             staff=replace(self.house.staff, desk=desk),
             workshop=replace(self.house.workshop, approvals=acts),
         )
+
+    def let_policy_say(self, *words: str) -> None:
+        """The published policy with other words in it, for what is asked from now on."""
+        desk = self.house.desk
+        content = desk.policy.content
+        for old, new in zip(words[::2], words[1::2], strict=True):
+            assert old in content
+            content = content.replace(old, new)
+        policy = PublishedPolicy.from_content(content, desk.policy.version)
+        self.house = replace(self.house, staff=replace(self.house.staff, desk=replace(desk, policy=policy)))
 
     def working(self) -> AbstractAsyncContextManager[None]:
         return working(self.house.workshop)
@@ -227,10 +238,10 @@ async def series_controller_then_cfo(play: Play) -> str:
 @path
 async def series_reminded_in_the_second_stage(play: Play) -> str:
     asked = await play.series()
-    play.clock.back(hours=8, seconds=-1.5)  # the CFO is reminded after eight hours
+    play.clock.back(hours=8, seconds=-5)  # the CFO is reminded after eight hours
     await play.decide(asked, "controller")
-    await play.until_event(asked, "TIMER_FIRED")
     play.clock.right()
+    await play.until_event(asked, "TIMER_FIRED")
     await play.until_event(asked, "TIMER_STARTED", 3)
     await play.decide(asked, "cfo")
     return await play.ended(asked, State.EXECUTED)
@@ -252,27 +263,30 @@ async def withdrawn(play: Play) -> str:
 
 @path
 async def reminded_then_decided(play: Play) -> str:
-    play.clock.back(hours=4, seconds=-1.5)  # the Controller is reminded after four hours
+    play.clock.back(hours=4, seconds=-5)  # the Controller is reminded after four hours
     asked = await play.waiting()
-    await play.until_event(asked, "TIMER_STARTED", 2)
     play.clock.right()
+    await play.until_event(asked, "TIMER_STARTED", 2)
     await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
 
 
 @path
 async def escalated_then_decided_by_a_delegate(play: Play) -> str:
+    play.let_policy_say("[4,7]", "[8]")
     play.clock.back(hours=8, seconds=-5)  # after eight hours the Controller's delegate may decide as well
     asked = await play.waiting()
-    await play.until_event(asked, "TIMER_STARTED", 4)
     play.clock.right()
+    await play.until_event(asked, "TIMER_STARTED", 3)
     await play.decide(asked, "cfo")
     return await play.ended(asked, State.EXECUTED)
 
 
 @path
 async def expired(play: Play) -> str:
-    play.clock.back(hours=40, seconds=-5)  # and after forty hours it goes back
+    steps = '"escalation":[{"after_hours":8,"to":"delegate"},{"after_hours":16,"to":"cfo"}],'
+    play.let_policy_say(f'{steps}"expire_hours":40,"remind_hours":[4,7]', '"expire_hours":8,"remind_hours":[8]')
+    play.clock.back(hours=8, seconds=-5)  # and after eight hours it goes back
     asked = await play.waiting()
     play.clock.right()
     return await play.ended(asked, State.RETURNED)
