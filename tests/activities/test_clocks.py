@@ -55,7 +55,7 @@ async def until(rows: Rows, approval_id: str, moment: str) -> Standing:
 @pytest.fixture
 def office(rows: Rows) -> Rows:
     """In real calendars, on a Friday in New York before a weekend with a holiday behind it: Labor Day 2026."""
-    rows.calendars = PeoplesCalendars()
+    rows.calendars.instead = PeoplesCalendars()
     rows.clock.at = at("2026-09-04 14:00")
     return rows
 
