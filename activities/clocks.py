@@ -1,6 +1,6 @@
 """The clocks of a waiting stage: set when it begins, kept on the request, and heeded when something is due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -11,7 +11,7 @@ from plixo.domain.business_time import Calendar, NeverOpen, hours_after
 from plixo.domain.clocks import Event, Happening, Moments, office, repeated, stage_moments
 from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_group
-from plixo.domain.path import Clock, Escalation, Seat
+from plixo.domain.path import Clock, Escalation, Seat, Stage
 from plixo.domain.people import Person
 from plixo.domain.refusals import NotAllowed
 from plixo.messages.approvals import Step
@@ -27,12 +27,18 @@ async def with_clocks(tx: Transaction, calendars: Calendars, record: Record, now
     if stage is None or record.moments or record.stage_since != now:
         return record
     members = await tx.members(stage.groups)
-    asked = [
-        {one.person_id: _calendar(calendars, one, clock, now) for one in members if _asked(record, seat, one)}
+    able = [(seat, [one for one in members if _asked(record, seat, one)]) for seat in stage.seats]
+    moments = moments_of(stage, dict(able), calendars, now)
+    return replace(record, moments=moments, due_at=datetime.fromtimestamp(moments.due, now.tzinfo))
+
+
+def moments_of(stage: Stage, asked: Mapping[Seat, Sequence[Person]], calendars: Calendars, now: datetime) -> Moments:
+    """When everything happens to a stage that begins now and asks these people; the same for a preview."""
+    kept = [
+        {person.person_id: _calendar(calendars, person, clock, now) for person in asked[seat]}
         for seat, clock in stage.clocked()
     ]
-    moments = stage_moments(stage, asked, now)
-    return replace(record, moments=moments, due_at=datetime.fromtimestamp(moments.due, now.tzinfo))
+    return stage_moments(stage, kept, now)
 
 
 def check_due(step: Step, now: datetime) -> None:

@@ -60,6 +60,13 @@ def keeps_holidays(person: Person) -> bool:
     return _country(person.holidays, _ANY_YEAR).known
 
 
+def calendar_in_words(person: Person) -> str:
+    """When somebody works; it says so where their public holidays are not known."""
+    place = person.holidays
+    known = f"holidays of {place}" if keeps_holidays(person) else f"no holidays: {place} is not known"
+    return f"{person.working_hours} {person.time_zone}, {known}"
+
+
 _ANY_YEAR: Final = 2026
 
 

@@ -38,7 +38,7 @@ def next_morning(now: datetime) -> datetime:
 
 
 def fifth_days(role: str, began: datetime, ends: datetime) -> list[datetime]:
-    """Every fifth working day after it began, at the same time of day as it did; at closing time where it began at nine."""
+    """Every fifth working day, at the time of day at which it began; at closing time where it began at nine."""
     local = began.astimezone(ZONES[role])
     at, day, worked, found = local.time(), local.date(), 0, list[datetime]()
     if at == clock_time(9):

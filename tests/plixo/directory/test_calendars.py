@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from plixo.directory.calendars import PeoplesCalendars, keeps_holidays, warm_up
+from plixo.directory.calendars import PeoplesCalendars, calendar_in_words, keeps_holidays, warm_up
 from plixo.domain.business_time import Calendar, hours_after
 from plixo.domain.people import Group, Person
 
@@ -60,11 +60,13 @@ def test_a_place_that_nobody_knows_has_no_holidays_and_says_so(place: str) -> No
     person = replace(LEGAL, holidays=place)
     assert calendar(person).closed == frozenset()
     assert not keeps_holidays(person)
+    assert calendar_in_words(person) == f"08:30-16:30 Europe/Berlin, no holidays: {place} is not known"
 
 
 def test_a_place_that_is_known_says_so() -> None:
     warm_up()
     assert keeps_holidays(LEGAL)
+    assert calendar_in_words(LEGAL) == "08:30-16:30 Europe/Berlin, holidays of DE"
 
 
 @pytest.mark.parametrize(
