@@ -97,6 +97,7 @@ class Staff:
 async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
     """The staff side: the signing key, a read-only Stripe, Temporal."""
     ensure_payload_keys(settings.payload_keys, now())
+    warm_up()
     key = load_or_create_signing_key(settings.signing_key, settings.public_keys)
     read_key = settings.stripe_read_key.get_secret_value() or settings.stripe_api_key.get_secret_value()
     async with (
