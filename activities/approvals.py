@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.letters import ask_approvers, tell_requester
+from activities.clocks import EARLY_SECONDS, check_due, escalate, remind_again, strike, with_clocks
+from activities.letters import ask_approvers, ask_stand_ins, remind_people, tell_requester
 from activities.verification import verified_decision, verified_request
 from plixo.domain.approval import ENDED, Approval, Decision, State
+from plixo.domain.clocks import Happening
 from plixo.domain.duties import check_decision
 from plixo.domain.money import Money
 from plixo.domain.refusals import Conflict, NotAllowed, Refused
 from plixo.messages.approvals import Decide, Recorded, Standing, Step
-from plixo.ports import AuditEntry, Clock, Ledger, Letter, Record, StoredDecision, Transaction, Verifier
-
-EARLY_SECONDS: Final = 60
-"""How far our clock may be behind the workflow's when it says that a request's time is up."""
+from plixo.ports import AuditEntry, Calendars, Clock, Ledger, Letter, Record, StoredDecision, Transaction, Verifier
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,13 @@ class ApprovalActivities:
         ledger: The database.
         verifier: Holds the staff side's public keys.
         clock: What time it is.
+        calendars: When people work.
     """
 
     ledger: Ledger
     verifier: Verifier
     clock: Clock
+    calendars: Calendars
 
     @activity.defn(name="open_approval")
     async def open(self, step: Step) -> Standing:
@@ -75,15 +76,32 @@ class ApprovalActivities:
 
     @activity.defn(name="remind_approvers")
     async def remind(self, step: Step) -> Standing:
-        """Write to whoever has not decided yet; a new run of the workflow reminds nobody again."""
+        """Write to whoever has not decided yet; a new run of the workflow reminds nobody again.
+
+        Raises:
+            ApplicationError: Try again later: nobody is to be reminded yet by our clock.
+        """
         now = self.clock()
+        check_due(step, now)
         async with self.ledger.begin() as tx:
             record = await _existing(tx, step)
             if _still_waits(record, step):
-                letters = await ask_approvers(tx, record, "reminder")
-                if await _post(tx, letters, now) or not letters:
-                    groups = [group.value for group in record.approval.waiting_groups()]
-                    await tx.audit(_entry(record, "reminded", "system", {"groups": groups}), now)
+                record = await self._remind(tx, record, now)
+        return standing(record)
+
+    @activity.defn(name="escalate_approval")
+    async def escalate(self, step: Step) -> Standing:
+        """Let others decide as well, where whoever was asked has had their time, and write to them.
+
+        Raises:
+            ApplicationError: Try again later: there is time left by our clock.
+        """
+        now = self.clock()
+        check_due(step, now)
+        async with self.ledger.begin() as tx:
+            record = await _existing(tx, step)
+            if _still_waits(record, step) and record.moments:
+                record = await _escalate(tx, record, now)
         return standing(record)
 
     @activity.defn(name="expire_approval")
@@ -96,7 +114,7 @@ class ApprovalActivities:
         now = self.clock()
         async with self.ledger.begin() as tx:
             record = await _existing(tx, step)
-            if _still_waits(record, step):
+            if _still_waits(record, step) and _ever_expires(record):
                 _check_time_is_up(record, now)
                 record = _moved(record, record.approval.returned(), now, why="Nobody decided in time.")
                 await tx.save(record)
@@ -104,10 +122,26 @@ class ApprovalActivities:
                 await _post(tx, await tell_requester(tx, record, "returned"), now)
         return standing(record)
 
+    async def _remind(self, tx: Transaction, record: Record, now: datetime) -> Record:
+        groups = record.approval.waiting_groups()
+        if record.moments is None:  # its stage began before moments were kept: everybody is reminded at once
+            letters = await ask_approvers(tx, record, "reminder")
+        else:
+            moments, struck = strike(record.moments, Happening.REMIND, now)
+            concerned = [event for event in struck if event.group in groups]
+            record = await remind_again(tx, self.calendars, replace(record, moments=moments), concerned, now)
+            if struck:
+                await tx.save(record)
+            letters = await remind_people(tx, record, concerned)
+            groups = tuple(group for group in groups if any(event.group is group for event in concerned))
+        if await _post(tx, letters, now) or (groups and not letters):
+            await tx.audit(_entry(record, "reminded", "system", {"groups": [group.value for group in groups]}), now)
+        return record
+
     async def _open(self, tx: Transaction, record: Record, now: datetime) -> Record:
         try:
             verified_request(self.verifier, record, now=now)
-            opened = _moved(record, record.approval.opened(), now)
+            opened = await with_clocks(tx, self.calendars, _moved(record, record.approval.opened(), now), now)
         except NotAllowed as refusal:
             if refusal.code == "signature_from_future":
                 raise ApplicationError(str(refusal), type=refusal.code) from refusal
@@ -138,7 +172,7 @@ class ApprovalActivities:
             await tx.settle_decision(stored.decision.decision_id, status, str(refusal), now)
             await _trace(tx, record.approval.approval_id, f"decision_{status}", refusal, now, **_who(stored))
             return Recorded(stored.decision.decision_id, status, str(refusal), standing(record))
-        moved = _moved(record, after, now)
+        moved = await with_clocks(tx, self.calendars, _moved(record, after, now), now)
         await tx.settle_decision(decision.decision_id, "recorded", "", now)
         await tx.save(moved)
         await tx.audit(
@@ -157,7 +191,8 @@ def standing(record: Record) -> Standing:
         return Standing(approval.state.value, approval.stage, approval.round, recorded=recorded)
     began = int(since.timestamp())
     groups = approval.waiting_groups()
-    return Standing(
+    moments = record.moments
+    known = Standing(
         state=approval.state.value,
         stage=approval.stage,
         round=approval.round,
@@ -165,9 +200,22 @@ def standing(record: Record) -> Standing:
         groups=tuple(group.value for group in groups),
         since=began,
         due=began + stage.clock.due_hours * 3600,
-        remind_at=began + stage.clock.remind_hours * 3600,
+        remind_at=began + stage.clock.remind_hours[0] * 3600,
         expire_at=began + stage.clock.expire_hours * 3600,
         recorded=recorded,
+    )
+    if moments is None:
+        return known
+    following, at = moments.following(groups)
+    reminders = [event.at for event in moments.upcoming(groups) if event.what is Happening.REMIND]
+    return replace(
+        known,
+        due=moments.due,
+        remind_at=min(reminders, default=0),
+        expire_at=moments.expire,
+        next_event=following,
+        next_at=at,
+        stand_ins=" and ".join(dict.fromkeys(one.label for one in approval.escalated if one.seat in groups)),
     )
 
 
@@ -179,14 +227,29 @@ _ANSWERS = {"recorded": "already_received", "conflict": "conflict", "refused": "
 def _moved(record: Record, approval: Approval, now: datetime, *, why: str = "") -> Record:
     """The record with its approval's new standing, its clock started anew where another stage begins."""
     if approval.state in ENDED:
-        return replace(record, approval=approval, ended_at=now, due_at=None, stage_since=None, why=why)
+        return replace(record, approval=approval, ended_at=now, due_at=None, stage_since=None, moments=None, why=why)
     stage = approval.current_stage
     if stage is None:
-        return replace(record, approval=approval, due_at=None, stage_since=None, why=why)
+        return replace(record, approval=approval, due_at=None, stage_since=None, moments=None, why=why)
     if record.stage_since and record.approval.stage == approval.stage:
         return replace(record, approval=approval)
-    due = now + timedelta(hours=stage.clock.due_hours)
-    return replace(record, approval=approval, stage_since=now, due_at=due)
+    return replace(record, approval=approval, stage_since=now, due_at=None, moments=None)
+
+
+async def _escalate(tx: Transaction, record: Record, now: datetime) -> Record:
+    assert record.moments is not None
+    moments, struck = strike(record.moments, Happening.ESCALATE, now)
+    record = replace(record, moments=moments)
+    for event in struck:
+        if event.group in record.approval.waiting_groups():
+            record, escalated, people = await escalate(tx, record, event)
+            ids = [person.person_id for person in people]
+            detail = {"group": escalated.seat.value, "to": escalated.to, "people": ids}
+            await tx.audit(_entry(record, "escalated", "system", detail), now)
+            await _post(tx, await ask_stand_ins(tx, record, escalated, people), now)
+    if struck:
+        await tx.save(record)
+    return record
 
 
 async def _refuse(tx: Transaction, record: Record, refusal: NotAllowed, now: datetime) -> Record:
@@ -228,6 +291,10 @@ async def _existing(tx: Transaction, step: Step) -> Record:
     return record
 
 
+def _ever_expires(record: Record) -> bool:
+    return record.moments is None or record.moments.expire > 0
+
+
 def _check_time_is_up(record: Record, now: datetime) -> None:
     """Whoever asks proves nothing: a request is not returned while there is time to decide on it.
 
@@ -264,7 +331,7 @@ def _decision_detail(record: Record, decision: Decision, after: Approval) -> dic
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
         "state": after.state.value,
-    }
+    } | ({"basis": decision.basis} if decision.basis else {})
 
 
 def _who(stored: StoredDecision) -> dict[str, str]:

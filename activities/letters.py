@@ -1,8 +1,12 @@
 """Who is written to, about what. The outbox sends each letter once for its key."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from plixo.domain.clocks import Event
 from plixo.domain.duties import chair_for
+from plixo.domain.escalation import Escalated
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -26,6 +30,32 @@ async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[
     return [_letter(record, step, person, template, requester) for person in members if _may_decide(record, person)]
 
 
+async def remind_people(tx: Transaction, record: Record, reminders: Sequence[Event]) -> list[Letter]:
+    """A letter to each person whom a reminder is for and who may still decide; one, where several are due at once."""
+    if not reminders:
+        return []
+    members = await tx.members(record.approval.waiting_groups())
+    requester = await _requester(tx, record)
+    letters = []
+    for person in members:
+        nths = [event.nth for event in reminders if _is_for(event, person)]
+        if nths and _may_decide(record, person):
+            nth = f".{max(nths)}" if max(nths) else ""
+            step = f"reminder/{record.approval.round}.{record.approval.stage}{nth}"
+            letters.append(_letter(record, step, person, "reminder", requester))
+    return letters
+
+
+async def ask_stand_ins(
+    tx: Transaction, record: Record, escalated: Escalated, people: Sequence[Person]
+) -> list[Letter]:
+    """A letter to everybody who may decide in the place of whoever was asked."""
+    requester = await _requester(tx, record)
+    step = f"escalated/{record.approval.round}.{record.approval.stage}/{escalated.seat.value}.{escalated.to}"
+    letters = [_letter(record, step, person, "escalated", requester) for person in people]
+    return [replace(one, context={**one.context, "in_place_of": escalated.seat.label}) for one in letters]
+
+
 async def tell_requester(tx: Transaction, record: Record, template: str) -> list[Letter]:
     """A letter to who asked: it was rejected, returned, applied, or needs attention."""
     requester = await _requester(tx, record)
@@ -47,6 +77,10 @@ async def raise_alarm(tx: Transaction, record: Record) -> list[Letter]:
 async def _requester(tx: Transaction, record: Record) -> Person | None:
     requester_id = record.approval.requester_id
     return (await tx.people([requester_id])).get(requester_id)
+
+
+def _is_for(event: Event, person: Person) -> bool:
+    return event.person_id == person.person_id or (not event.person_id and person.belongs_to(event.group))
 
 
 def _may_decide(record: Record, person: Person) -> bool:

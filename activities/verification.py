@@ -6,7 +6,7 @@ from datetime import datetime
 
 from plixo.domain.approval import Decision
 from plixo.domain.effects import Effect, TargetFacts, plan
-from plixo.domain.mandate import Mandate, SignedRequest, decision_from_claims, mandate
+from plixo.domain.mandate import Mandate, SignedRequest, concerned, decision_from_claims, mandate
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision, Transaction, Verifier
 
@@ -51,7 +51,7 @@ async def verified_mandate(tx: Transaction, verifier: Verifier, record: Record) 
     request = verified_request(verifier, record, now=None)
     recorded = [stored for stored in await tx.decisions(request.approval_id) if stored.status == "recorded"]
     decisions: Sequence[Decision] = [verified_decision(verifier, stored, now=None) for stored in recorded]
-    people = await tx.people({decision.person_id for decision in decisions})
+    people = await tx.people(concerned(decisions))
     return request, mandate(request, decisions, people)
 
 

@@ -15,14 +15,14 @@ from psycopg.rows import dict_row
 from demo.check_model import House, Row, UnreadableError
 
 COLUMNS: Final = {
-    "people": "person_id name email groups limits related_customers active",
+    "people": "person_id name email groups limits related_customers delegate_id active",
     "policies": "version hash content",
     "rates": "currency base rate as_of",
     "approvals": "approval_id kind requester_id customer_id target_id change digest amount_minor currency base_minor "
     "base_currency net_minor tax_minor gross_minor policy path automatic signed state round created_at ended_at "
     "stripe_object",
-    "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment signed "
-    "status position submitted_at settled_at",
+    "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment basis "
+    "signed status position submitted_at settled_at",
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
     "audit": "approval_id seq at event actor detail prev hash",
     "outbox": "key recipient attempts sent_at",

@@ -73,17 +73,17 @@ def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
         yield f"{who} decided on their own request"
     if request["change"]["customer_id"] in person["related_customers"]:
         yield f"{who} is related to the customer"
-    yield from _against_seat(request, body, person)
+    yield from _against_seat(scene, request, body, person)
 
 
-def _against_seat(request: Row, body: Row, person: Row) -> Iterator[str]:
+def _against_seat(scene: Scene, request: Row, body: Row, person: Row) -> Iterator[str]:
     stages, index = request["path"]["stages"], body["stage"]
     seats = stages[index]["seats"] if 0 <= index < len(stages) else []
     seat = next((seat for seat in seats if seat["group"] == body["group"]), None)
     if seat is None:
         yield f"{body['group']} was not asked in stage {index}"
         return
-    if body["group"] not in person["groups"]:
+    if body["group"] not in person["groups"] and not _stands_in(scene, request, body, person):
         yield f"{person['person_id']} is not in the group {body['group']}"
     if seat["limit_minor"] is None:
         return
@@ -92,6 +92,24 @@ def _against_seat(request: Row, body: Row, person: Row) -> Iterator[str]:
     base = -(-request["base_minor"] * body["amount_minor"] // asked) if body["verdict"] == "approve" else 0
     if base > most:
         yield f"{base} is above the limit of {most}"
+
+
+def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
+    """Whether the signed path names them among those who may decide once others have had their time.
+
+    That their time was over is the house's own word; here counts that nobody else than those was ever let in.
+    """
+    stage = request["path"]["stages"][body["stage"]]
+    index = next(number for number, seat in enumerate(stage["seats"]) if seat["group"] == body["group"])
+    clock = stage["clocks"][index] if stage.get("clocks") else stage["clock"]
+    named = {step["to"] for step in clock.get("escalations", [])}
+    kind, _, who = body.get("basis", "").partition(":")
+    if kind == "group":
+        return who in named and who in person["groups"]
+    asked = scene.house.people.get(who)
+    if kind != "delegate" or "delegate" not in named or asked is None or who == request["requester_id"]:
+        return False
+    return asked["active"] and body["group"] in asked["groups"] and asked["delegate_id"] == person["person_id"]
 
 
 def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, str]]]:

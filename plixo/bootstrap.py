@@ -12,6 +12,7 @@ from activities.approvals import ApprovalActivities
 from activities.audit import AuditActivities
 from activities.effects import EffectActivities
 from plixo.config import Settings
+from plixo.directory.calendars import PeoplesCalendars, warm_up
 from plixo.directory.seed import load_seed
 from plixo.mail.post_office import PostOffice
 from plixo.oidc.provider import Provider, open_provider
@@ -96,6 +97,7 @@ class Staff:
 async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
     """The staff side: the signing key, a read-only Stripe, Temporal."""
     ensure_payload_keys(settings.payload_keys, now())
+    warm_up()
     key = load_or_create_signing_key(settings.signing_key, settings.public_keys)
     read_key = settings.stripe_read_key.get_secret_value() or settings.stripe_api_key.get_secret_value()
     async with (
@@ -176,13 +178,14 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """The workers' side: public keys only, the keys of payloads, and the Stripe key that may write."""
     verifier = StaffVerifier(KeySource(settings.public_keys))
     load_payload_keys(settings.payload_keys)
+    warm_up()
     write_key = settings.stripe_api_key.get_secret_value()
     async with _engine(settings) as engine, _gateway(settings, write_key, read_only=False) as payments:
         ledger = SqlLedger(engine)
         yield Workshop(
             settings=settings,
             ledger=ledger,
-            approvals=ApprovalActivities(ledger, verifier, now),
+            approvals=ApprovalActivities(ledger, verifier, now, PeoplesCalendars()),
             effects=EffectActivities(ledger, payments, verifier, now),
             audit=AuditActivities(ledger, now),
             post_office=PostOffice.open(settings),

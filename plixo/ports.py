@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from plixo.domain.approval import Approval, Decision
+from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.clocks import Moments
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money
@@ -206,6 +208,7 @@ class Record:
         created_at: When it was asked.
         stage_since: When the waiting stage began.
         due_at: When its answer is due.
+        moments: What happens to the waiting stage by the clock; None for one that began before they were kept.
         ended_at: When it came to its end.
         stripe_object: What was made in Stripe.
         why: What a person should know: why it was returned, or needs attention.
@@ -224,6 +227,7 @@ class Record:
     created_at: datetime
     stage_since: datetime | None = None
     due_at: datetime | None = None
+    moments: Moments | None = None
     ended_at: datetime | None = None
     stripe_object: str = ""
     why: str = ""
@@ -368,4 +372,20 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """Now, with its zone."""
+        ...
+
+
+class Calendars(Protocol):
+    """When people work."""
+
+    def of(self, person: Person, around: datetime) -> Calendar | None:
+        """The person's calendar.
+
+        Args:
+            person: As the directory knows them.
+            around: When it is needed: holidays are known for some years only.
+
+        Returns:
+            None where what the directory says of them makes none.
+        """
         ...

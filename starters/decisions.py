@@ -16,11 +16,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, Approval, Decision, Verdict
 from plixo.domain.credit import MAX_NOTE, parse_text
-from plixo.domain.duties import chair_for, check_comment, check_independent, check_withdrawal, may_see
+from plixo.domain.duties import basis_for, chair_for, check_comment, check_independent, check_withdrawal, may_see
 from plixo.domain.ids import credit_workflow_id, is_approval_id
 from plixo.domain.mandate import decision_claims
 from plixo.domain.money import Money, parse_amount
-from plixo.domain.people import Group, Person
+from plixo.domain.path import Seat
+from plixo.domain.people import Person
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.messages.approvals import Decide, Recorded
 from plixo.ports import AuditEntry, Clock, Record, StoredDecision
@@ -255,8 +256,8 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     same = next((one.decision for one in earlier if _the_same(one, saying.verdict, amount_minor)), None)
     if same and (same not in approval.decisions or approval.has_decided(same.person_id)):
         return same.decision_id
-    group = _check(desk, record, saying, amount_minor)
-    decision = _decision(record, saying, group, amount_minor, nth=len(earlier))
+    seat = _check(desk, record, saying, amount_minor)
+    decision = _decision(record, saying, seat, amount_minor, nth=len(earlier))
     approval.decided(decision)
     signed = desk.signer.sign("decision", decision_claims(decision), now=now)
     await decisions.insert(tx.session, decision, signed, now)
@@ -283,7 +284,7 @@ def _the_same(stored: StoredDecision, verdict: Verdict, amount_minor: int) -> bo
     return said.verdict is verdict and amount_told and stored.status in _STANDING
 
 
-def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Group | None:
+def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Seat | None:
     """The seat they decide for; None for a withdrawal."""
     if saying.verdict is Verdict.WITHDRAW:
         check_withdrawal(record.approval, saying.person)
@@ -297,10 +298,10 @@ def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Gro
         raise NotAllowed.one("amount", "above_limit", f"You may approve {most} at most; approve that, or ask somebody.")
     check_comment(saying.verdict, saying.comment)
     _check_fresh(desk, record, saying.signed_in_at)
-    return chair.seat.group
+    return chair.seat
 
 
-def _decision(record: Record, saying: Saying, group: Group | None, amount_minor: int, *, nth: int) -> Decision:
+def _decision(record: Record, saying: Saying, seat: Seat | None, amount_minor: int, *, nth: int) -> Decision:
     approval = record.approval
     return Decision(
         decision_id=_decision_id(approval, saying, amount_minor, nth),
@@ -308,11 +309,12 @@ def _decision(record: Record, saying: Saying, group: Group | None, amount_minor:
         round=approval.round,
         stage=approval.stage,
         person_id=saying.person.person_id,
-        group=group,
+        group=seat.group if seat else None,
         verdict=saying.verdict,
         digest=approval.digest,
         amount_minor=amount_minor,
         comment=saying.comment,
+        basis=basis_for(approval, saying.person, seat) if seat else "",
     )
 
 

@@ -1,11 +1,12 @@
 """What the staff side works with: the database, a read-only Stripe, the policy, the signing key, Temporal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from temporalio.client import Client
 
+from plixo.directory.calendars import PeoplesCalendars
 from plixo.policy.published import PublishedPolicy
-from plixo.ports import Clock, Payments, Signer
+from plixo.ports import Calendars, Clock, Payments, Signer
 from plixo.store.ledger import SqlLedger
 
 
@@ -20,6 +21,7 @@ class Desk:
         signer: The staff side's signing key.
         temporal: Where workflows run.
         clock: What time it is.
+        calendars: When people work.
     """
 
     ledger: SqlLedger
@@ -28,3 +30,4 @@ class Desk:
     signer: Signer
     temporal: Client
     clock: Clock
+    calendars: Calendars = field(default_factory=PeoplesCalendars)

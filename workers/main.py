@@ -108,6 +108,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
             activities.open,
             activities.record,
             activities.remind,
+            activities.escalate,
             activities.expire,
             workshop.audit.ask_for_checkpoint,
         ],

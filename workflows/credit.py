@@ -123,33 +123,48 @@ class CreditApprovalWorkflow:
             await self._until_next_event(stage)
 
     async def _until_next_event(self, stage: tuple[int, int]) -> None:
-        remind = stage not in self._reminded
-        at = self._standing.remind_at if remind else self._standing.expire_at
+        event, at = self._next_event(stage)
         try:
             await workflow.wait_condition(
                 lambda: self._standing.state != State.WAITING or (self._standing.round, self._standing.stage) != stage,
-                timeout=timedelta(seconds=max(at - workflow.now().timestamp(), 0.001)),
-                timeout_summary=f"{'Remind' if remind else 'Return unless'} {self._standing.waits_for}"
-                f"{'' if remind else ' decides'}",
+                timeout=timedelta(seconds=max(at - workflow.now().timestamp(), 0.001)) if event in _WORDS else None,
+                timeout_summary=_WORDS.get(event, "{}").format(self._standing.waits_for),
             )
         except TimeoutError:
-            await (self._remind(stage) if remind else self._expire(stage))
+            await {"remind": self._remind, "escalate": self._escalate}.get(event, self._expire)(stage)
+
+    def _next_event(self, stage: tuple[int, int]) -> tuple[str, int]:
+        """What is due next, and when; a stage that began before that was kept reminds once and then expires."""
+        now = self._standing
+        if now.next_event:
+            return now.next_event, now.next_at
+        return ("expire", now.expire_at) if stage in self._reminded else ("remind", now.remind_at)
 
     async def _remind(self, stage: tuple[int, int]) -> None:
         self._reminded.add(stage)
         standing = await workflow.execute_activity_method(
             ApprovalActivities.remind,
-            Step(self._approval_id, self._standing.stage, self._standing.round),
+            Step(self._approval_id, stage[1], stage[0], self._standing.next_at),
             start_to_close_timeout=policies.DATABASE_TIMEOUT,
             retry_policy=policies.DATABASE,
             summary=f"Remind {self._standing.waits_for}",
         )
         self._take_over(standing)
 
+    async def _escalate(self, stage: tuple[int, int]) -> None:
+        standing = await workflow.execute_activity_method(
+            ApprovalActivities.escalate,
+            Step(self._approval_id, stage[1], stage[0], self._standing.next_at),
+            start_to_close_timeout=policies.DATABASE_TIMEOUT,
+            retry_policy=policies.DATABASE,
+            summary=f"Let others decide in place of {self._standing.waits_for}",
+        )
+        self._take_over(standing)
+
     async def _expire(self, stage: tuple[int, int]) -> None:
         standing = await workflow.execute_activity_method(
             ApprovalActivities.expire,
-            Step(self._approval_id, stage[1], stage[0]),
+            Step(self._approval_id, stage[1], stage[0], self._standing.next_at),
             start_to_close_timeout=policies.DATABASE_TIMEOUT,
             retry_policy=policies.DATABASE,
             summary="Return to the requester: nobody decided in time",
@@ -228,13 +243,27 @@ class CreditApprovalWorkflow:
         self._say(
             f"**Waiting on {now.waits_for}** since {_moment(now.since)}.\n\n"
             f"- answer due: {_moment(now.due)}\n- reminder: {_moment(now.remind_at)}\n"
-            f"- returned to its requester: {_moment(now.expire_at)}",
+            f"- returned to its requester: {_moment(now.expire_at)}{self._stand_ins()}",
         )
+
+    def _stand_ins(self) -> str:
+        now = self._standing
+        said = f"\n- may decide as well by now: {now.stand_ins}" if now.stand_ins else ""
+        return f"{said}\n- others may decide as well: {_moment(now.next_at)}" if now.next_event == "escalate" else said
 
     def _say(self, words: str) -> None:
         """Keep what Temporal UI shows in step with what is going on."""
         workflow.set_current_details(words)
 
 
+_WORDS: Final = {
+    "remind": "Remind {}",
+    "escalate": "Let others decide in place of {}",
+    "expire": "Return unless {} decides",
+}
+
+
 def _moment(seconds: int) -> str:
+    if not seconds:
+        return "never"
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

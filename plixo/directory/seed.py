@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from plixo.directory.calendars import PLACE
 from plixo.domain.money import decimals
 from plixo.domain.people import Group, Person
 
 _REQUIRED: Final = ("id", "name", "email", "groups")
 _OPTIONAL: Final = ("limits", "time_zone", "working_hours", "holidays", "delegate", "related_customers")
 _HOURS: Final = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
-_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 
 
@@ -73,7 +73,7 @@ def _person(row: object, place: str, scale: int) -> Person:
         limits=_limits(row.get("limits", {}), who, scale),
         time_zone=_zone(row, who),
         working_hours=_hours(row, who),
-        holidays=_shaped(_text(row, "holidays", who, "US"), _COUNTRY, "holidays", who, "DE"),
+        holidays=_shaped(_text(row, "holidays", who, "US"), PLACE, "holidays", who, "DE"),
         delegate_id=_text(row, "delegate", who) if "delegate" in row else None,
         related_customers=frozenset(_texts(row, "related_customers", who)),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath, Seat, Stage
 from plixo.domain.people import Group
 from plixo.domain.refusals import Conflict
@@ -66,6 +67,7 @@ class Decision:
         digest: The fingerprint they saw.
         amount_minor: What they allow, in minor units of the request's currency.
         comment: Their words to colleagues.
+        basis: On what it rests where they were not asked from the start: `delegate:p-controller`, `group:cfo`.
     """
 
     decision_id: str
@@ -78,6 +80,7 @@ class Decision:
     digest: str
     amount_minor: int
     comment: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Approval:
         round: Counts fresh starts; the first is 0.
         stage: Index of the stage that waits.
         decisions: What was recorded, in order; appended to, never reset.
+        escalated: Who may decide as well on the waiting stage by now.
     """
 
     approval_id: str
@@ -107,6 +111,7 @@ class Approval:
     round: int = 0
     stage: int = 0
     decisions: tuple[Decision, ...] = ()
+    escalated: tuple[Escalated, ...] = ()
 
     @property
     def current_stage(self) -> Stage | None:
@@ -186,7 +191,7 @@ class Approval:
         if self.waiting_groups():
             return self
         if self.stage + 1 < len(self.path.stages):
-            return replace(self, stage=self.stage + 1)
+            return replace(self, stage=self.stage + 1, escalated=())
         return replace(self, state=State.APPROVED)
 
     def _check_fits(self, decision: Decision) -> None:

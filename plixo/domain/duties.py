@@ -24,6 +24,8 @@ class Chair:
 def chair_for(approval: Approval, person: Person, customer_id: str, base_minor: int) -> Chair:
     """The seat in the waiting stage that this person may fill, and the most they may approve there.
 
+    They are asked for it, or by now in place of who is.
+
     Args:
         approval: What is asked.
         person: Who wants to decide.
@@ -37,7 +39,9 @@ def chair_for(approval: Approval, person: Person, customer_id: str, base_minor: 
     check_independent(approval.requester_id, person, customer_id)
     stage = approval.current_stage
     open_groups = approval.waiting_groups()
-    mine = [seat for seat in (stage.seats if stage else ()) if person.belongs_to(seat.group)]
+    seats = stage.seats if stage else ()
+    mine = [seat for seat in seats if person.belongs_to(seat.group)]
+    mine += [seat for seat in seats if seat not in mine and basis_for(approval, person, seat)]
     if not mine:
         asked = " and ".join(group.label for group in (stage.groups if stage else ())) or "nobody"
         raise NotAllowed.one("person", "not_asked", f"This request waits for {asked}; you are {person.role}.")
@@ -86,10 +90,33 @@ def check_decision(approval: Approval, decision: Decision, person: Person, custo
     check_independent(approval.requester_id, person, customer_id)
     stage = approval.current_stage
     seat = next((seat for seat in stage.seats if seat.group is decision.group), None) if stage else None
-    if seat is None or not person.belongs_to(seat.group):
+    basis = basis_for(approval, person, seat) if seat else ""
+    if seat is None or not (person.belongs_to(seat.group) or (basis and basis == decision.basis)):
         raise NotAllowed.one("person", "not_asked", f"This request does not wait for {person.role}.")
     if decision.verdict is Verdict.APPROVE:
         check_limit(seat, person, base_of(base_minor, decision.amount_minor, approval.amount_minor), approval.kind)
+
+
+def basis_for(approval: Approval, person: Person, seat: Seat) -> str:
+    """On what a decision of the person for an open seat would rest; empty where they are asked, or not by now.
+
+    Nobody stands in who is asked for another seat of the path that is still open: where two people are asked, two
+    different people decide.
+    """
+    if (
+        person.belongs_to(seat.group)
+        or seat.group not in approval.waiting_groups()
+        or asked_elsewhere(approval, person)
+    ):
+        return ""
+    found = (one.basis_of(person.person_id) for one in approval.escalated if one.seat is seat.group)
+    return next((basis for basis in found if basis), "")
+
+
+def asked_elsewhere(approval: Approval, person: Person) -> bool:
+    """Whether the path asks a group of theirs that has yet to decide."""
+    later = approval.path.stages[approval.stage + 1 :]
+    return person.belongs_to(*approval.waiting_groups(), *(group for stage in later for group in stage.groups))
 
 
 def check_independent(requester_id: str, person: Person, customer_id: str) -> None:

@@ -4,14 +4,15 @@ Whoever asks for the effect proves nothing. Only a signed request, with a signed
 for every seat of its path, allows one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from plixo.domain.approval import Decision, Verdict
 from plixo.domain.change import ProposedChange
 from plixo.domain.duties import base_of, check_independent, check_limit
-from plixo.domain.path import ApprovalPath, Seat
+from plixo.domain.escalation import acting_for, stands_in
+from plixo.domain.path import ApprovalPath, Clock, Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
 
@@ -85,6 +86,7 @@ def decision_claims(decision: Decision) -> dict[str, Any]:
         "digest": decision.digest,
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
+        "basis": decision.basis,
     }
 
 
@@ -101,7 +103,14 @@ def decision_from_claims(plain: Mapping[str, Any]) -> Decision:
         digest=plain["digest"],
         amount_minor=plain["amount_minor"],
         comment=plain["comment"],
+        basis=plain.get("basis", ""),
     )
+
+
+def concerned(decisions: Iterable[Decision]) -> set[str]:
+    """Ids of everybody on whom it depends what decisions allow: who decided, and for whom they acted."""
+    found = {person_id for one in decisions for person_id in (one.person_id, acting_for(one.basis))}
+    return found - {""}
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
     Args:
         request: Verified.
         decisions: Verified; those of other rounds, stages or fingerprints do not count.
-        people: Everybody who decided, as they stand in the directory now, by id.
+        people: Everybody `concerned`, as they stand in the directory now, by id.
 
     Raises:
         NotAllowed: Somebody rejected or withdrew it, a seat lacks its approvals, one of them is of somebody who may
@@ -134,8 +143,11 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
         raise NotAllowed.one("decisions", "not_approved", "The request was rejected or withdrawn.")
     counted: list[Decision] = []
     for index, stage in enumerate(request.path.stages):
-        for seat in stage.seats:
-            counted += _approvals(seat, index, valid, request, people)
+        for seat, clock in stage.clocked():
+            found = _approvals(seat, index, valid)
+            for known in found:
+                _check_eligible(known, seat, clock, request, people)
+            counted += found
     decided_by = tuple(known.person_id for known in counted)
     if len(set(decided_by)) != len(decided_by):
         raise NotAllowed.one("decisions", "one_person_twice", "Where two are asked, two different people decide.")
@@ -154,24 +166,26 @@ def _concerns(decision: Decision, request: SignedRequest) -> bool:
     )
 
 
-def _approvals(
-    seat: Seat,
-    stage: int,
-    decisions: Sequence[Decision],
-    request: SignedRequest,
-    people: Mapping[str, Person],
-) -> list[Decision]:
+def _approvals(seat: Seat, stage: int, decisions: Sequence[Decision]) -> list[Decision]:
     here = [known for known in decisions if known.stage == stage]
     least = min((known.amount_minor for known in here), default=0)
     # Who approved more was asked again, or should have been: the others of a stage agree to the same amount.
     found = [known for known in here if known.group is seat.group and known.amount_minor == least][: seat.quorum]
     if len(found) < seat.quorum:
         raise NotAllowed.one("decisions", "decision_missing", f"A signed approval of {seat.group.label} is missing.")
-    for known in found:
-        person = people.get(known.person_id)
-        if person is None or not person.belongs_to(seat.group):
-            raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
-        check_independent(request.requester_id, person, request.change.customer_id)
-        asked = request.change.amount.minor
-        check_limit(seat, person, base_of(request.base_minor, known.amount_minor, asked), request.change.kind)
     return found
+
+
+def _check_eligible(
+    known: Decision, seat: Seat, clock: Clock, request: SignedRequest, people: Mapping[str, Person]
+) -> None:
+    person = people.get(known.person_id)
+    asked_id = acting_for(known.basis)
+    asked = people.get(asked_id) if asked_id != request.requester_id else None
+    if person is None or not (
+        person.belongs_to(seat.group) or stands_in(known.basis, clock, seat.group, person, asked)
+    ):
+        raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
+    check_independent(request.requester_id, person, request.change.customer_id)
+    base_minor = base_of(request.base_minor, known.amount_minor, request.change.amount.minor)
+    check_limit(seat, person, base_minor, request.change.kind)

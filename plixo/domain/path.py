@@ -1,8 +1,8 @@
 """The approval path: which groups must agree, in which order, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from plixo.domain.people import Group
 
@@ -33,13 +33,55 @@ class Ruling:
     ceiling: str = ""
 
 
+DELEGATE: Final = "delegate"
+"""Escalation to whoever stands in for the people that are asked."""
+
+OFFICE_HOURS: Final = "Mon-Fri 09:00-17:00 UTC"
+"""Whose hours count where nobody is asked, unless the policy says others."""
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """After how many business hours who may decide as well.
+
+    Attributes:
+        hours: Since the stage began.
+        to: `delegate`, or the code of a group.
+    """
+
+    hours: int
+    to: str
+
+    @property
+    def group(self) -> Group | None:
+        """The group that may decide as well; None for delegates."""
+        return None if self.to == DELEGATE else Group(self.to)
+
+    @property
+    def label(self) -> str:
+        """Who may decide as well, in words."""
+        return self.group.label if self.group else "their delegate"
+
+
 @dataclass(frozen=True)
 class Clock:
-    """When a stage reminds and ends, in hours since it began."""
+    """When a stage reminds, escalates and ends, in business hours since it began.
+
+    Attributes:
+        due_hours: When an answer is due.
+        remind_hours: When whoever was asked is reminded, in order.
+        expire_hours: When the request goes back to its requester; 0 for never.
+        remind_every: And again, each so many hours after the last of those; 0 for never.
+        escalations: In order.
+        office: The hours of an office that count where nobody is asked.
+    """
 
     due_hours: int
-    remind_hours: int
+    remind_hours: tuple[int, ...]
     expire_hours: int
+    remind_every: int = 0
+    escalations: tuple[Escalation, ...] = ()
+    office: str = OFFICE_HOURS
 
 
 @dataclass(frozen=True)
@@ -66,15 +108,26 @@ class Seat:
 
 @dataclass(frozen=True)
 class Stage:
-    """Groups that decide side by side. One rejection ends the request."""
+    """Groups that decide side by side. One rejection ends the request.
+
+    Attributes:
+        seats: Who decides.
+        clock: The stage's own: due and ended with its last seat.
+        clocks: One for each seat, where there are several.
+    """
 
     seats: tuple[Seat, ...]
     clock: Clock
+    clocks: tuple[Clock, ...] = ()
 
     @property
     def groups(self) -> tuple[Group, ...]:
         """Who decides here."""
         return tuple(seat.group for seat in self.seats)
+
+    def clocked(self) -> tuple[tuple[Seat, Clock], ...]:
+        """Each seat with its clock."""
+        return tuple(zip(self.seats, self.clocks or (self.clock,) * len(self.seats), strict=True))
 
 
 @dataclass(frozen=True)
@@ -117,7 +170,12 @@ class ApprovalPath:
     def from_claims(cls, plain: dict[str, Any]) -> "ApprovalPath":
         """The path that `to_claims` wrote."""
         stages = tuple(
-            Stage(tuple(_seat(seat) for seat in stage["seats"]), Clock(**stage["clock"])) for stage in plain["stages"]
+            Stage(
+                tuple(_seat(seat) for seat in stage["seats"]),
+                _clock(stage["clock"]),
+                tuple(_clock(clock) for clock in stage.get("clocks", ())),
+            )
+            for stage in plain["stages"]
         )
         return cls(plain["rule"], plain["why"], stages, tuple(plain["notes"]))
 
@@ -222,25 +280,28 @@ def _usual_seats(route: Route, limits: PathLimits) -> tuple[Seat, ...]:
 
 
 def _stage(seats: tuple[Seat, ...], limits: PathLimits) -> Stage:
-    clocks = [limits.clocks[seat.group] for seat in seats]
-    return Stage(
-        seats,
-        Clock(
-            due_hours=max(clock.due_hours for clock in clocks),
-            remind_hours=min(clock.remind_hours for clock in clocks),
-            expire_hours=max(clock.expire_hours for clock in clocks),
-        ),
+    clocks = tuple(limits.clocks[seat.group] for seat in seats)
+    if len(clocks) == 1:
+        return Stage(seats, clocks[0])
+    return Stage(seats, _last_of(clocks), clocks)
+
+
+def _last_of(clocks: tuple[Clock, ...]) -> Clock:
+    """When the first of them reminds and the last of them ends."""
+    expiries = [clock.expire_hours for clock in clocks]
+    return replace(
+        clocks[0],
+        due_hours=max(clock.due_hours for clock in clocks),
+        remind_hours=min(clock.remind_hours for clock in clocks),
+        expire_hours=max(expiries) if all(expiries) else 0,
+        remind_every=0,
+        escalations=(),
     )
 
 
 def _stage_claims(stage: Stage) -> dict[str, Any]:
-    clock = stage.clock
-    return {
-        "clock": {
-            "due_hours": clock.due_hours,
-            "remind_hours": clock.remind_hours,
-            "expire_hours": clock.expire_hours,
-        },
+    claims: dict[str, Any] = {
+        "clock": _clock_claims(stage.clock),
         "seats": [
             {
                 "group": seat.group.value,
@@ -251,6 +312,31 @@ def _stage_claims(stage: Stage) -> dict[str, Any]:
             for seat in stage.seats
         ],
     }
+    return claims | ({"clocks": [_clock_claims(clock) for clock in stage.clocks]} if stage.clocks else {})
+
+
+def _clock_claims(clock: Clock) -> dict[str, Any]:
+    return {
+        "due_hours": clock.due_hours,
+        "remind_hours": list(clock.remind_hours),
+        "expire_hours": clock.expire_hours,
+        "remind_every": clock.remind_every,
+        "escalations": [{"hours": one.hours, "to": one.to} for one in clock.escalations],
+        "office": clock.office,
+    }
+
+
+def _clock(plain: dict[str, Any]) -> Clock:
+    """A clock as it was signed; the first paths had one reminder, and said nothing of escalation or an office."""
+    remind = plain["remind_hours"]
+    return Clock(
+        due_hours=plain["due_hours"],
+        remind_hours=(remind,) if isinstance(remind, int) else tuple(remind),
+        expire_hours=plain["expire_hours"],
+        remind_every=plain.get("remind_every", 0),
+        escalations=tuple(Escalation(one["hours"], one["to"]) for one in plain.get("escalations", ())),
+        office=plain.get("office", OFFICE_HOURS),
+    )
 
 
 def _seat(plain: dict[str, Any]) -> Seat:

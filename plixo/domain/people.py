@@ -42,7 +42,7 @@ class Person:
             missing the group's limit holds. A person's limit can only lower the group's.
         time_zone: IANA name.
         working_hours: Opening and closing in local time, such as `09:00-17:00`.
-        holidays: ISO 3166 country whose public holidays they keep.
+        holidays: ISO 3166 country whose public holidays they keep, with a subdivision where it has its own: `DE-BY`.
         delegate_id: Who stands in for them.
         related_customers: Stripe customers they may never grant anything to without another person.
         active: Whether they still work here.

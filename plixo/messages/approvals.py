@@ -94,9 +94,13 @@ class Standing:
         groups: The same groups as codes, for search attributes.
         since: When the stage began, seconds since 1970 in UTC; 0 when nothing waits.
         due: When an answer is due.
-        remind_at: When to remind.
-        expire_at: When it goes back to its requester.
+        remind_at: When the next reminder goes out; 0 where none does.
+        expire_at: When it goes back to its requester; 0 for never.
         recorded: Ids of the decisions that stand: also of one that Temporal, dying, forgot to note.
+        next_event: What is due next: `remind`, `escalate`, `expire` or `nothing`; empty where the stage began before
+            that was kept: then it is reminded of once, and expires.
+        next_at: When that is due.
+        stand_ins: Who may decide as well by now, in words.
     """
 
     state: str
@@ -109,6 +113,9 @@ class Standing:
     remind_at: int = 0
     expire_at: int = 0
     recorded: tuple[str, ...] = ()
+    next_event: str = ""
+    next_at: int = 0
+    stand_ins: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,19 @@ class Decided:
 
 @dataclass(frozen=True)
 class Step:
-    """Asks an activity for the next step of a request: to open, remind, expire or execute it."""
+    """Asks an activity for the next step of a request: to open, remind, escalate, expire or execute it.
+
+    Attributes:
+        approval_id: The request.
+        stage: Index of the stage it is meant for.
+        round: The round it is meant for.
+        at: When the workflow was told that it is due, seconds since 1970 in UTC.
+    """
 
     approval_id: str
     stage: int = 0
     round: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True)

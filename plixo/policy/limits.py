@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from plixo.domain.business_time import CalendarInvalid, parse_office
 from plixo.domain.money import CURRENCIES, decimals
-from plixo.domain.path import Clock
+from plixo.domain.path import DELEGATE, OFFICE_HOURS, Clock, Escalation
 from plixo.domain.people import APPROVERS, Group
 from plixo.policy.invalid import PolicyInvalid
 
@@ -20,6 +21,10 @@ _SUMS: Final = ("requester_automatic", "customer_automatic", "customer_all")
 _CEILINGS: Final = ("company_day", "requester_day")
 _APPROVE: Final = ("controller", "legal")
 _CLOCK: Final = ("due_hours", "remind_hours", "expire_hours")
+_CLOCK_MORE: Final = ("remind_every", "escalation")
+"""What a clock may do without: policies that were published before it could say so are read for good."""
+
+_ESCALATION: Final = ("after_hours", "to")
 _RULES: Final = ("rate_days", "fresh_sign_in_above", "fresh_sign_in_minutes")
 
 TABLE_LIMITS: Final = frozenset({*_APPROVE, *_SUMS, *_CEILINGS})
@@ -59,7 +64,8 @@ def parse_limits(plain: Mapping[str, Any]) -> Limits:
     Raises:
         PolicyInvalid: Something is missing, unknown, negative or not a whole number.
     """
-    top = _table(plain, "", ("base_currency", "authority", "approve", "sums", "ceilings", "clocks", "rules"))
+    names = ("base_currency", "authority", "approve", "sums", "ceilings", "clocks", "rules")
+    top = _table(plain, "", names, ("office",))
     base = top["base_currency"]
     if not isinstance(base, str) or base not in CURRENCIES:
         raise PolicyInvalid(LIMITS_FILE, "base_currency", "must be a currency in capitals, such as USD")
@@ -73,7 +79,7 @@ def parse_limits(plain: Mapping[str, Any]) -> Limits:
         approve=_approve(top["approve"], scale),
         sums=_amounts(sums, "sums", _SUMS, scale) | _amounts(ceilings, "ceilings", _CEILINGS, scale),
         sum_days=_whole(sums["days"], "sums.days", least=1),
-        clocks=_clocks(top["clocks"]),
+        clocks=_clocks(top["clocks"], _office(top.get("office", OFFICE_HOURS))),
         rate_days=_whole(rules["rate_days"], "rules.rate_days", least=1),
         fresh_sign_in_above=_whole(rules["fresh_sign_in_above"], "rules.fresh_sign_in_above") * scale,
         fresh_sign_in_minutes=_whole(rules["fresh_sign_in_minutes"], "rules.fresh_sign_in_minutes", least=1),
@@ -99,22 +105,70 @@ def _approve(value: object, scale: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _clocks(value: object) -> dict[Group, Clock]:
+def _office(value: object) -> str:
+    if not isinstance(value, str):
+        raise PolicyInvalid(LIMITS_FILE, "office", f"must be hours of an office, such as {OFFICE_HOURS}")
+    try:
+        parse_office(value)
+    except CalendarInvalid as invalid:
+        raise PolicyInvalid(LIMITS_FILE, "office", str(invalid)) from invalid
+    return value
+
+
+def _clocks(value: object, office: str) -> dict[Group, Clock]:
     plain = _some(value, "clocks")
     for name in plain:
         if _group(name, f"clocks.{name}") not in APPROVERS:
             raise PolicyInvalid(LIMITS_FILE, f"clocks.{name}", "is no group that approves")
     table = _table(plain, "clocks", tuple(group.value for group in Group if group in APPROVERS))
-    return {Group(name): _clock(row, f"clocks.{name}") for name, row in table.items()}
+    return {Group(name): _clock(row, Group(name), office) for name, row in table.items()}
 
 
-def _clock(value: object, field: str) -> Clock:
-    row = _table(value, field, _CLOCK)
-    hours = {name: _whole(row[name], f"{field}.{name}", least=1) for name in _CLOCK}
-    clock = Clock(**hours)
-    if not clock.remind_hours <= clock.due_hours <= clock.expire_hours:
+def _clock(value: object, group: Group, office: str) -> Clock:
+    field = f"clocks.{group.value}"
+    row = _table(value, field, _CLOCK, _CLOCK_MORE)
+    clock = Clock(
+        due_hours=_whole(row["due_hours"], f"{field}.due_hours", least=1),
+        remind_hours=_reminders(row["remind_hours"], f"{field}.remind_hours"),
+        expire_hours=_whole(row["expire_hours"], f"{field}.expire_hours"),
+        remind_every=_whole(row.get("remind_every", 0), f"{field}.remind_every"),
+        escalations=_escalations(row.get("escalation", []), f"{field}.escalation", group),
+        office=office,
+    )
+    ends = clock.expire_hours or _LONGEST
+    if not clock.remind_hours[0] <= clock.due_hours <= ends <= _LONGEST:
         raise PolicyInvalid(LIMITS_FILE, field, "must remind no later than it is due, and expire no earlier")
+    if max(clock.remind_hours[-1], *(one.hours for one in clock.escalations), 0) > ends:
+        raise PolicyInvalid(LIMITS_FILE, field, "must remind and escalate before it expires")
     return clock
+
+
+_LONGEST: Final = 10_000
+"""Business hours: about five years."""
+
+
+def _reminders(value: object, field: str) -> tuple[int, ...]:
+    hours = tuple(_whole(one, field, least=1) for one in (value if isinstance(value, list) else [value]))
+    if not hours or list(hours) != sorted(set(hours)):
+        raise PolicyInvalid(LIMITS_FILE, field, "must be hours in their order, such as [4, 7]")
+    return hours
+
+
+def _escalations(value: object, field: str, group: Group) -> tuple[Escalation, ...]:
+    if not isinstance(value, list):
+        raise PolicyInvalid(LIMITS_FILE, field, 'must be a list, such as [{ after_hours = 8, to = "delegate" }]')
+    found = []
+    for one in value:
+        row = _table(one, field, _ESCALATION)
+        if row["to"] not in {DELEGATE, *APPROVERS} - {group}:
+            others = ", ".join(sorted({DELEGATE, *APPROVERS} - {group}))
+            raise PolicyInvalid(LIMITS_FILE, f"{field}.to", f"must be one of {others}")
+        found.append(Escalation(_whole(row["after_hours"], f"{field}.after_hours", least=1), str(row["to"])))
+    if [one.hours for one in found] != sorted({one.hours for one in found}) or len({one.to for one in found}) < len(
+        found
+    ):
+        raise PolicyInvalid(LIMITS_FILE, field, "must be in the order of its hours, and go to nobody twice")
+    return tuple(found)
 
 
 def _amounts(table: Mapping[str, Any], field: str, names: tuple[str, ...], scale: int) -> dict[str, int]:
@@ -127,14 +181,14 @@ def _some(value: object, field: str) -> dict[str, Any]:
     return value
 
 
-def _table(value: object, field: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _table(value: object, field: str, names: tuple[str, ...], more: tuple[str, ...] = ()) -> dict[str, Any]:
     table = _some(value, field)
     for name in (*names, *table):
         where = f"{field}.{name}" if field else name
         if name not in table:
             raise PolicyInvalid(LIMITS_FILE, where, "is missing")
-        if name not in names:
-            raise PolicyInvalid(LIMITS_FILE, where, f"is unknown; here stand {', '.join(names)}")
+        if name not in (*names, *more):
+            raise PolicyInvalid(LIMITS_FILE, where, f"is unknown; here stand {', '.join((*names, *more))}")
     return table
 
 

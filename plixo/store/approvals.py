@@ -1,5 +1,6 @@
 """Reading and writing approval requests."""
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,15 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
 from plixo.domain.change import ProposedChange
+from plixo.domain.clocks import Moments
 from plixo.domain.effects import Amounts
+from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath
 from plixo.ports import Record
 from plixo.store import readable
 from plixo.store.decisions import recorded
 from plixo.store.models import ApprovalRow
-from plixo.store.statements import Statement, everything_of
+from plixo.store.statements import Statement, everything_of, insert_into
 
-_NEW: Final = ApprovalRow.metadata.tables[ApprovalRow.__tablename__].insert()
+_NEW: Final = Statement(insert_into(ApprovalRow))
+
+log = logging.getLogger(__name__)
 
 # Statements that every request needs many times are built once: building one takes longer than running it.
 _BY_ID: Final = everything_of(ApprovalRow).where(ApprovalRow.approval_id == bindparam("approval_id"))
@@ -27,7 +32,7 @@ _ONE_LOCKED: Final = Statement(_BY_ID.with_for_update())
 
 _MOVING: Final = (
     *("net_minor", "tax_minor", "gross_minor", "state", "round", "stage", "waits_for", "stage_since"),
-    *("due_at", "ended_at", "stripe_object", "why"),
+    *("due_at", "clocks", "ended_at", "stripe_object", "why"),
 )
 _SAVED: Final = Statement(
     update(ApprovalRow)
@@ -92,7 +97,7 @@ async def insert(session: AsyncSession, record: Record) -> None:
         "bulk": record.bulk,
         **_moving(record),
     }
-    await session.execute(_NEW, row)
+    await _NEW.change(session, **row)
 
 
 async def save(session: AsyncSession, record: Record) -> None:
@@ -162,6 +167,7 @@ async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: 
 def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
     """The row as the rest of the house knows it."""
     change = ProposedChange.from_claims(row.change)
+    moments, escalated = _clocks(row.clocks)
     approval = Approval(
         approval_id=row.approval_id,
         requester_id=row.requester_id,
@@ -173,6 +179,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         round=row.round,
         stage=row.stage,
         decisions=tuple(decisions),
+        escalated=escalated,
     )
     return Record(
         approval=approval,
@@ -187,6 +194,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         created_at=row.created_at,
         stage_since=row.stage_since,
         due_at=row.due_at,
+        moments=moments,
         ended_at=row.ended_at,
         stripe_object=row.stripe_object,
         why=row.why,
@@ -203,10 +211,34 @@ def _moving(record: Record) -> dict[str, Any]:
         "state": approval.state.value,
         "round": approval.round,
         "stage": approval.stage,
-        "waits_for": [group.value for group in approval.waiting_groups()],
+        "waits_for": asked_codes(approval),
         "stage_since": record.stage_since,
         "due_at": record.due_at,
+        "clocks": _clock_claims(record),
         "ended_at": record.ended_at,
         "stripe_object": record.stripe_object,
         "why": record.why,
     }
+
+
+def asked_codes(approval: Approval) -> list[str]:
+    """Who may decide now, for the inbox: groups that are asked, and `@` and the id of each who stands in by now."""
+    groups = approval.waiting_groups()
+    stand_ins = {person for one in approval.escalated if one.seat in groups for person, _basis in one.stand_ins}
+    return [*(group.value for group in groups), *(f"@{person}" for person in sorted(stand_ins))]
+
+
+def _clock_claims(record: Record) -> dict[str, Any] | None:
+    if record.moments is None:
+        return None
+    return record.moments.to_claims() | {"escalated": [one.to_claims() for one in record.approval.escalated]}
+
+
+def _clocks(plain: dict[str, Any] | None) -> tuple[Moments | None, tuple[Escalated, ...]]:
+    """What happens by the clock; nothing of it where nothing of ours wrote it."""
+    try:
+        if plain is not None:
+            return Moments.from_claims(plain), tuple(Escalated.from_claims(one) for one in plain["escalated"])
+    except (AttributeError, LookupError, TypeError, ValueError):
+        log.warning("the clocks of a request cannot be read")
+    return None, ()

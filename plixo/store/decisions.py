@@ -12,9 +12,9 @@ from plixo.domain.approval import Decision, State, Verdict
 from plixo.domain.people import Group
 from plixo.ports import StoredDecision
 from plixo.store.models import ApprovalRow, DecisionRow
-from plixo.store.statements import Statement, everything_of
+from plixo.store.statements import Statement, everything_of, insert_into
 
-_NEW: Final = DecisionRow.metadata.tables[DecisionRow.__tablename__].insert()
+_NEW: Final = Statement(insert_into(DecisionRow))
 _APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
 _ROWS: Final = everything_of(DecisionRow)
 _OF_APPROVAL: Final = Statement(_ROWS.where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id))
@@ -42,11 +42,12 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
         "round": decision.round,
         "stage": decision.stage,
         "person_id": decision.person_id,
-        "group_name": decision.group.value if decision.group else None,
+        "group": decision.group.value if decision.group else None,
         "verdict": decision.verdict.value,
         "digest": decision.digest,
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
+        "basis": decision.basis,
         "signed": signed,
         "status": "submitted",
         "position": None,
@@ -54,7 +55,7 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
         "submitted_at": now,
         "settled_at": None,
     }
-    await session.execute(_NEW, row)
+    await _NEW.change(session, **row)
 
 
 async def load(session: AsyncSession, decision_id: str) -> StoredDecision | None:
@@ -137,6 +138,7 @@ def _decision(row: DecisionRow) -> Decision:
         digest=row.digest,
         amount_minor=row.amount_minor,
         comment=row.comment,
+        basis=row.basis,
     )
 
 

@@ -159,7 +159,8 @@ def _in_tab(person: Person, tab: Tab, now: datetime) -> ColumnElement[bool]:
 def _asks(person: Person) -> ColumnElement[bool]:
     """`waits_for` is a small JSON list of codes, which both databases can be asked as text."""
     codes = cast(ApprovalRow.waits_for, Text)
-    return or_(false(), *(codes.contains(f'"{group.value}"', autoescape=True) for group in person.groups))
+    mine = (*(group.value for group in person.groups), f"@{person.person_id}")
+    return or_(*(codes.contains(f'"{code}"', autoescape=True) for code in mine))
 
 
 def _independent(person: Person) -> ColumnElement[bool]:

@@ -174,6 +174,7 @@ class ApprovalRow(Base):
     waits_for: Mapped[list[str]]
     stage_since: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
+    clocks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     stripe_object: Mapped[str]
@@ -203,6 +204,7 @@ class DecisionRow(Base):
     digest: Mapped[str]
     amount_minor: Mapped[int]
     comment: Mapped[str]
+    basis: Mapped[str] = mapped_column(server_default="")
     signed: Mapped[str]
     status: Mapped[str]
     position: Mapped[int | None]

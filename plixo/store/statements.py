@@ -112,7 +112,9 @@ class _Compiled:
     row: Callable[..., Any]
 
     def parameters(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a tuple or a dict, as the driver has it
-        """The values as the driver takes them; one that is missing is an error of ours."""
+        """The values as the driver takes them; one that is missing or unknown is an error of ours."""
+        if values.keys() != self.incoming.keys():
+            raise TypeError(f"not what the statement takes: {', '.join(sorted(values.keys() ^ self.incoming.keys()))}")
         ready = dict(self.fixed)
         for name, change in self.incoming.items():
             ready[name] = _changed(change, values[name])

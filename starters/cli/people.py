@@ -35,6 +35,7 @@ def check(file: Path | None = None, /, *, as_json: Json = False) -> None:
         file: The TOML file; the one of the settings when left out.
         as_json: Print one JSON document.
     """
+    from plixo.directory.calendars import calendar_in_words  # noqa: PLC0415 - the same
     from plixo.directory.seed import SeedInvalid, load_seed  # noqa: PLC0415 - `plixo --help` stays quick
 
     place = file or load_settings().people_seed
@@ -49,6 +50,7 @@ def check(file: Path | None = None, /, *, as_json: Json = False) -> None:
             "email": one.email,
             "groups": sorted(one.groups),
             "role": one.role,
+            "calendar": calendar_in_words(one),
         }
         for one in people
     ]
@@ -58,5 +60,7 @@ def check(file: Path | None = None, /, *, as_json: Json = False) -> None:
 
 def people_table(people: list[dict[str, Any]]) -> RenderableType:
     """Who works here."""
-    rows = [(str(one["name"]), str(one["role"]), str(one["email"])) for one in people]
-    return table(["Name", "Groups", "Mail"], rows, empty="Nobody works here yet; `plixo db upgrade` reads the first.")
+    rows = [tuple(str(one[name]) for name in ("name", "role", "email", "calendar")) for one in people]
+    return table(
+        ["Name", "Groups", "Mail", "Works"], rows, empty="Nobody works here yet; `plixo db upgrade` reads the first."
+    )

@@ -39,6 +39,8 @@ async def test_opening_sets_it_on_its_path_and_writes_to_whoever_may_decide(rows
         due=began + 8 * 3600,
         remind_at=began + 4 * 3600,
         expire_at=began + 40 * 3600,
+        next_event="remind",
+        next_at=began + 4 * 3600,
     )
     record = await rows.record(approval_id)
     assert (record.stage_since, record.due_at) == (NOW, NOW + timedelta(hours=8))
@@ -361,6 +363,7 @@ async def test_a_decision_on_a_request_nobody_made_is_refused(rows: Rows) -> Non
 async def test_a_reminder_goes_once_to_whoever_has_not_decided(rows: Rows) -> None:
     approval_id = await rows.waiting(3_800_000, BOTH)
     await rows.decide(approval_id, "controller")
+    rows.clock.forward(hours=4)
     for _ in range(2):
         assert (await rows.approvals.remind(Step(approval_id))).state == "waiting"
     assert keys_of(await rows.letters("reminder")) == [f"{approval_id}/reminder/0.0/p-legal"]
@@ -372,6 +375,7 @@ async def test_of_a_group_that_needs_two_only_the_one_who_has_not_decided_is_rem
     await rows.add_person(Person("p-cfo-2", "CFO 2", "cfo2@plixo.example", frozenset({Group.CFO})))
     approval_id = await rows.waiting(420_000, two)
     await rows.decide(approval_id, "cfo")
+    rows.clock.forward(hours=4)
     await rows.approvals.remind(Step(approval_id))
     assert [row.recipient for row in await rows.letters("reminder")] == ["cfo2@plixo.example"]
 
@@ -379,6 +383,7 @@ async def test_of_a_group_that_needs_two_only_the_one_who_has_not_decided_is_rem
 @pytest.mark.parametrize("step", [Step("", stage=1), Step("", round=1)])
 async def test_a_reminder_of_another_stage_or_round_is_passed_over(rows: Rows, step: Step) -> None:
     approval_id = await rows.waiting()
+    rows.clock.forward(hours=4)
     await rows.approvals.remind(replace(step, approval_id=approval_id))
     assert await rows.letters("reminder") == []
 

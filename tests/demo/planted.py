@@ -28,6 +28,7 @@ from activities.effects import EffectActivities
 from demo.check import Report, Sources, check
 from plixo.bootstrap import now, open_checkpoint_desk, prepare_database, published_policy
 from plixo.config import Settings
+from plixo.directory.calendars import PeoplesCalendars
 from plixo.domain.approval import Verdict
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.credit import CreditForm
@@ -436,7 +437,7 @@ async def at_work(planted: Planted) -> AsyncIterator[SmallHouse]:
     engine: AsyncEngine = open_engine(planted.database_url)
     key = load_or_create_signing_key(planted.settings.signing_key, planted.settings.public_keys)
     verifier, ledger = StaffVerifier(load_public_keys(planted.settings.public_keys)), SqlLedger(engine)
-    stripe, recording = FakeStripe(planted.traces), ApprovalActivities(ledger, verifier, now)
+    stripe, recording = FakeStripe(planted.traces), ApprovalActivities(ledger, verifier, now, PeoplesCalendars())
     temporal: Any = FakeTemporal(planted.traces, recording)
     try:
         policy = await published_policy(ledger)

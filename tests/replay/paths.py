@@ -14,6 +14,7 @@ from plixo.bootstrap import now
 from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from plixo.messages.audit import CheckpointAsked
+from plixo.policy.published import PublishedPolicy
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
@@ -22,7 +23,7 @@ from starters.decisions import Saying, _sign, send
 from starters.revival import latest_run, take_up_again
 from tests.support.house import House, credit_form
 from tests.support.operating import points, reset
-from tests.support.rows import FOREIGN_KEY
+from tests.support.rows import FOREIGN_KEY, RoundTheClock
 from workers.main import working
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
@@ -75,13 +76,24 @@ class Play:
 
     def __post_init__(self) -> None:
         self.database = Leaving(self.house.workshop.ledger)
-        acts = replace(self.house.workshop.approvals, clock=self.clock, ledger=self.database)
+        approvals = self.house.workshop.approvals
+        acts = replace(approvals, clock=self.clock, ledger=self.database, calendars=RoundTheClock())
         desk = replace(self.house.desk, clock=self.clock)
         self.house = replace(
             self.house,
             staff=replace(self.house.staff, desk=desk),
             workshop=replace(self.house.workshop, approvals=acts),
         )
+
+    def let_policy_say(self, *words: str) -> None:
+        """The published policy with other words in it, for what is asked from now on."""
+        desk = self.house.desk
+        content = desk.policy.content
+        for old, new in zip(words[::2], words[1::2], strict=True):
+            assert old in content
+            content = content.replace(old, new)
+        policy = PublishedPolicy.from_content(content, desk.policy.version)
+        self.house = replace(self.house, staff=replace(self.house.staff, desk=replace(desk, policy=policy)))
 
     def working(self) -> AbstractAsyncContextManager[None]:
         return working(self.house.workshop)
@@ -226,10 +238,10 @@ async def series_controller_then_cfo(play: Play) -> str:
 @path
 async def series_reminded_in_the_second_stage(play: Play) -> str:
     asked = await play.series()
-    play.clock.back(hours=8, seconds=-1.5)  # the CFO is reminded after eight hours
+    play.clock.back(hours=8, seconds=-5)  # the CFO is reminded after eight hours
     await play.decide(asked, "controller")
-    await play.until_event(asked, "TIMER_FIRED")
     play.clock.right()
+    await play.until_event(asked, "TIMER_FIRED")
     await play.until_event(asked, "TIMER_STARTED", 3)
     await play.decide(asked, "cfo")
     return await play.ended(asked, State.EXECUTED)
@@ -251,19 +263,31 @@ async def withdrawn(play: Play) -> str:
 
 @path
 async def reminded_then_decided(play: Play) -> str:
-    play.clock.back(hours=4, seconds=-1.5)  # the Controller is reminded after four hours
+    play.clock.back(hours=4, seconds=-5)  # the Controller is reminded after four hours
     asked = await play.waiting()
-    await play.until_event(asked, "TIMER_STARTED", 2)
     play.clock.right()
+    await play.until_event(asked, "TIMER_STARTED", 2)
     await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
 
 
 @path
-async def expired(play: Play) -> str:
-    play.clock.back(hours=40, seconds=-5)  # and after forty hours it goes back
+async def escalated_then_decided_by_a_delegate(play: Play) -> str:
+    play.let_policy_say("[4,7]", "[8]")
+    play.clock.back(hours=8, seconds=-5)  # after eight hours the Controller's delegate may decide as well
     asked = await play.waiting()
-    await play.until_event(asked, "TIMER_STARTED", 2)
+    play.clock.right()
+    await play.until_event(asked, "TIMER_STARTED", 3)
+    await play.decide(asked, "cfo")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def expired(play: Play) -> str:
+    steps = '"escalation":[{"after_hours":8,"to":"delegate"},{"after_hours":16,"to":"cfo"}],'
+    play.let_policy_say(f'{steps}"expire_hours":40,"remind_hours":[4,7]', '"expire_hours":8,"remind_hours":[8]')
+    play.clock.back(hours=8, seconds=-5)  # and after eight hours it goes back
+    asked = await play.waiting()
     play.clock.right()
     return await play.ended(asked, State.RETURNED)
 

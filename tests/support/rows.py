@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from plixo.config import Settings
 from plixo.directory.seed import load_seed
 from plixo.domain import ids
 from plixo.domain.approval import Approval, Decision, State, Verdict
+from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, TargetFacts
 from plixo.domain.mandate import SignedRequest, decision_claims
@@ -28,7 +29,7 @@ from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
 from plixo.domain.people import Group, Person
 from plixo.domain.reasons import Reason
 from plixo.messages.approvals import Decide, Recorded, Step
-from plixo.ports import CallRefused, Customer, Invoice, OutcomeUnknown, Record, StoredDecision, StripeObject
+from plixo.ports import Calendars, CallRefused, Customer, Invoice, OutcomeUnknown, Record, StoredDecision, StripeObject
 from plixo.signing.keys import key_id
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from plixo.store import approvals, audit, decisions, people
@@ -38,7 +39,7 @@ from plixo.store.migrate import upgrade
 from plixo.store.models import OutboxRow
 
 NOW = datetime(2026, 8, 3, 14, 0, tzinfo=UTC)
-CLOCK = Clock(due_hours=8, remind_hours=4, expire_hours=40)
+CLOCK = Clock(due_hours=8, remind_hours=(4,), expire_hours=40)
 CONTROLLER = (Stage((Seat(Group.CONTROLLER, 2_500_000),), CLOCK),)
 BOTH = (Stage((Seat(Group.CONTROLLER), Seat(Group.LEGAL)), CLOCK),)
 CUSTOMER, INVOICE = "cus_ExampleLogistics", "in_ExampleLogistics0042"
@@ -49,6 +50,18 @@ FOREIGN_KEY = OKPKey.generate_key("Ed25519", private=True)
 def public(*keys: OKPKey) -> KeySet:
     found = [{**key.as_dict(private=False), "kid": key_id(key), "alg": "Ed25519", "use": "sig"} for key in keys]
     return KeySet.import_key_set({"keys": found})
+
+
+@dataclass
+class RoundTheClock:
+    """Everybody works all day and night, so that business hours are hours; until a test says otherwise."""
+
+    instead: Calendars | None = None
+
+    def of(self, person: Person, around: datetime) -> Calendar | None:
+        if self.instead:
+            return self.instead.of(person, around)
+        return Calendar("UTC", time(0), time(0), frozenset(range(7)))
 
 
 @dataclass
@@ -107,10 +120,11 @@ class Rows:
     signer: StaffSigner = field(default_factory=lambda: StaffSigner(KEY))
     verifier: StaffVerifier = field(default_factory=lambda: StaffVerifier(public(KEY)))
     asked: int = 0
+    calendars: RoundTheClock = field(default_factory=RoundTheClock)
 
     @property
     def approvals(self) -> ApprovalActivities:
-        return ApprovalActivities(self.ledger, self.verifier, self.clock)
+        return ApprovalActivities(self.ledger, self.verifier, self.clock, self.calendars)
 
     def effects(self, payments: "PlayedStripe") -> EffectActivities:
         return EffectActivities(self.ledger, payments, self.verifier, self.clock)

@@ -24,7 +24,7 @@ async def at_work(client: Client, rows: Rows, stripe: PlayedStripe) -> AsyncIter
             client,
             task_queue=APPROVALS_QUEUE,
             workflows=[CreditApprovalWorkflow],
-            activities=[acts.open, acts.record, acts.remind, acts.expire],
+            activities=[acts.open, acts.record, acts.remind, acts.escalate, acts.expire],
         ),
         Worker(client, task_queue=STRIPE_QUEUE, activities=[rows.effects(stripe).execute]),
     ):

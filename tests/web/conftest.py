@@ -20,6 +20,7 @@ from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.stripe.gateway import StripeGateway
 from starters.desk import Desk
+from tests.support.rows import RoundTheClock
 from tests.web import house as parts
 from tests.web import serving
 from web.app import create_app
@@ -84,7 +85,7 @@ async def open_house(settings: Settings, books: Any, stack: AsyncExitStack) -> A
     writing = StripeGateway.open(api_key=books.key, base_url=books.url, calls_per_second=None, timeout=5)
     await stack.enter_async_context(reading)
     await stack.enter_async_context(writing)
-    approvals = ApprovalActivities(ledger, verifier, clock)
+    approvals = ApprovalActivities(ledger, verifier, clock, RoundTheClock())
     temporal = parts.PlayedTemporal(approvals, EffectActivities(ledger, writing, verifier, clock))
     signer = StaffSigner(load_or_create_signing_key(settings.signing_key, settings.public_keys))
     desk = Desk(ledger, reading, await published_policy(ledger), signer, temporal, clock)

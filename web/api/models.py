@@ -105,6 +105,7 @@ class PersonOut(Who):
     groups: list[str]
     limits: dict[str, int] = Field(description="Own limits per kind, in minor units of the policy's base currency.")
     time_zone: str
+    calendar: str = Field(description="When they work, in words; it says so where their public holidays are not known.")
     active: bool
 
 
@@ -274,8 +275,8 @@ class StageOut(BaseModel):
 
     groups: list[str]
     text: str
-    due_hours: int
-    expire_hours: int
+    due_hours: int = Field(description="Business hours of whoever is asked.")
+    expire_hours: int = Field(description="Business hours until it goes back; 0 for never.")
     deciders: list[Who]
 
 

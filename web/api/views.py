@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from plixo.directory.calendars import calendar_in_words
 from plixo.domain.approval import Decision
 from plixo.domain.change import Target
 from plixo.domain.effects import Amounts
@@ -127,6 +128,7 @@ def person(one: Person) -> models.PersonOut:
         groups=[group.value for group in Group if group in one.groups],
         limits=one.limits,
         time_zone=one.time_zone,
+        calendar=calendar_in_words(one),
         active=one.active,
     )
 

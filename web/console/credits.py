@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
+from activities.clocks import moments_of
 from plixo.domain.credit import MAX_MEMO, MAX_NOTE, CreditForm
 from plixo.domain.people import REQUESTERS
 from plixo.domain.reasons import Reason
 from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
 from plixo.ports import Customer, Invoice, PaymentsError
-from starters.credits import preview_credit, request_credit
+from starters.credits import Preview, preview_credit, request_credit
 from web.console.inbox_view import plain_text
 from web.console.navigation import need
 from web.failures import STRIPE_AWAY, status_of
@@ -89,8 +90,7 @@ async def check(visit: Requester, form: Typed) -> Response:
         seen = await preview_credit(visit.desk, visit.person, form)
     except (Refused, PaymentsError) as failure:
         return await _wrong(visit, form, failure)
-    due = visit.now + timedelta(hours=max((stage.clock.due_hours for stage in seen.path.stages), default=0))
-    expire = visit.now + timedelta(hours=sum(stage.clock.expire_hours for stage in seen.path.stages))
+    due, expire = _by_when(visit, seen)
     context = {"form": form, "names": NAMES, "seen": seen, "due": due, "expire": expire}
     return page(visit, "console/credit_check.html", context)
 
@@ -104,6 +104,17 @@ async def ask(visit: Requester, form: Typed) -> Response:
         return await _wrong(visit, form, failure)
     said = "asked" if asked.created else "known"
     return RedirectResponse(f"/approvals/{asked.record.approval.approval_id}?said={said}", 303)
+
+
+def _by_when(visit: Visit, seen: Preview) -> tuple[datetime | None, datetime | None]:
+    """When the first answer is due, and when it comes back if nobody gives one; None for never."""
+    if not seen.path.stages:
+        return None, None
+    stage, people = seen.path.stages[0], seen.deciders[0]
+    asked = {seat: [person for person in people if person.belongs_to(seat.group)] for seat in stage.seats}
+    moments = moments_of(stage, asked, visit.desk.calendars, visit.now)
+    due, expire = (datetime.fromtimestamp(at, UTC) if at else None for at in (moments.due, moments.expire))
+    return due, expire
 
 
 async def _wrong(visit: Visit, form: CreditForm, failure: Refused | PaymentsError) -> Response:

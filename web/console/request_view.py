@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
+from activities.approvals import standing
 from plixo.domain.approval import Decision, State
 from plixo.domain.change import TargetKind
-from plixo.domain.duties import check_independent, may_see, may_see_all
+from plixo.domain.clocks import Happening
+from plixo.domain.duties import basis_for, check_independent, may_see, may_see_all
 from plixo.domain.effects import TargetFacts, credit_params, still_holds
 from plixo.domain.ids import is_approval_id
 from plixo.domain.money import Money
@@ -14,6 +16,7 @@ from plixo.domain.path import Seat
 from plixo.domain.people import Person
 from plixo.domain.reasons import STRIPE_REASONS
 from plixo.domain.refusals import NotAllowed, NotFound
+from plixo.messages.approvals import Standing
 from plixo.ports import PaymentsError, Record, StoredDecision
 from plixo.store import approvals, audit, decisions, inbox, people
 from web.console import timeline, year
@@ -163,12 +166,14 @@ def _seats(rows: _Rows) -> list[SeatLine]:
 
 
 def _able(record: Record, seat: Seat, everybody: Iterable[Person]) -> tuple[Person, ...]:
-    """Who could fill the seat today."""
+    """Who could fill the seat today, in the place of others too."""
     decided = record.approval.has_decided
     return tuple(
         person
         for person in everybody
-        if person.belongs_to(seat.group) and not decided(person.person_id) and _independent(record, person)
+        if (person.belongs_to(seat.group) or basis_for(record.approval, person, seat))
+        and not decided(person.person_id)
+        and _independent(record, person)
     )
 
 
@@ -212,16 +217,37 @@ def _described(
 
 
 def _nothing(record: Record, everybody: Mapping[str, Person], zone: str, now: datetime) -> str:
-    approval, since = record.approval, record.stage_since
-    stage = approval.current_stage
-    if stage is None or since is None:
+    approval, where = record.approval, standing(record)
+    if approval.current_stage is None or not where.since:
         return ""
-    remind = since + timedelta(hours=stage.clock.remind_hours)
-    expire = since + timedelta(hours=stage.clock.expire_hours)
     groups = " and ".join(group.label for group in approval.waiting_groups())
+    said = [_reminder(where, groups, zone, now), *_escalations(record, zone)]
     requester = everybody[approval.requester_id].name
-    reminder = f"A reminder goes to {groups} on {exact(remind, zone)}. " if remind > now else ""
-    return (
-        f"{reminder}If nobody decides by {exact(expire, zone)}, it goes back to {requester} and nothing is credited: "
-        "silence is never consent."
-    )
+    if where.expire_at:
+        expire = exact(datetime.fromtimestamp(where.expire_at, UTC), zone)
+        said.append(f"If nobody decides by {expire}, it goes back to {requester} and nothing is credited:")
+    else:
+        said.append("It waits for as long as nobody decides, and nothing is credited:")
+    return " ".join([part for part in said if part] + ["silence is never consent."])
+
+
+def _reminder(where: Standing, groups: str, zone: str, now: datetime) -> str:
+    remind = datetime.fromtimestamp(where.remind_at, UTC)
+    return f"A reminder goes to {groups} on {exact(remind, zone)}." if remind > now else ""
+
+
+def _escalations(record: Record, zone: str) -> list[str]:
+    """Who may decide as well, by now and later on."""
+    approval = record.approval
+    stage, groups = approval.current_stage, approval.waiting_groups()
+    now = [f"In place of {one.seat.label}, {one.label} may decide as well." for one in approval.escalated]
+    if stage is None or record.moments is None:
+        return now
+    clocks = {seat.group: clock for seat, clock in stage.clocked()}
+    later = [
+        f"From {exact(datetime.fromtimestamp(event.at, UTC), zone)} on, "
+        f"{clocks[event.group].escalations[event.nth].label} may decide in place of {event.group.label}."
+        for event in record.moments.upcoming(groups)
+        if event.what is Happening.ESCALATE
+    ]
+    return now + later

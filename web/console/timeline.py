@@ -6,6 +6,8 @@ from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Final
 
 from plixo.domain.effects import EffectKind
+from plixo.domain.escalation import basis_in_words
+from plixo.domain.path import DELEGATE
 from plixo.domain.people import Group, Person
 from plixo.store.audit import AuditLine
 
@@ -119,7 +121,8 @@ def _recorded(detail: Detail) -> str:
     said = {"approve": "approved it", "reject": "rejected it"}[detail["verdict"]]
     if detail["verdict"] == "approve" and detail.get("less"):
         said = f"approved {detail['less']} of it"
-    return f"{said} for {Group(detail['group']).label}"
+    basis = basis_in_words(str(detail.get("basis", "")), {})
+    return f"{said} for {Group(detail['group']).label}{f', {basis}' if basis else ''}"
 
 
 def _signed(detail: Detail) -> str:
@@ -129,6 +132,12 @@ def _signed(detail: Detail) -> str:
 
 def _reminded(detail: Detail) -> str:
     return f"reminded {' and '.join(Group(group).label for group in detail['groups'])}"
+
+
+def _escalated(detail: Detail) -> str:
+    to = "their delegate" if detail["to"] == DELEGATE else Group(detail["to"]).label
+    nobody = "" if detail["people"] else "; there is nobody who may"
+    return f"let {to} decide as well, in place of {Group(detail['group']).label}{nobody}"
 
 
 def _interrupted(detail: Detail) -> str:
@@ -171,6 +180,7 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "decision_refused": _refused("was refused"),
     "decision_conflict": _refused("came too late"),
     "reminded": _reminded,
+    "escalated": _escalated,
     "workflow_interrupted": _interrupted,
     "expired": _plain("gave it back: nobody decided in time"),
     "returned": _refused("gave it back"),

@@ -11,7 +11,7 @@ from plixo.domain.people import Group
 from plixo.domain.refusals import Conflict
 
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
-CLOCK = Clock(8, 4, 40)
+CLOCK = Clock(8, (4,), 40)
 ONE = ApprovalPath("r", "w", (Stage((Seat(C),), CLOCK),))
 SIDE_BY_SIDE = ApprovalPath("r", "w", (Stage((Seat(C), Seat(L)), CLOCK),))
 IN_TURN = ApprovalPath("r", "w", (Stage((Seat(C), Seat(L)), CLOCK), Stage((Seat(CFO),), CLOCK)))

@@ -21,7 +21,7 @@ from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
 
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
-CLOCK = Clock(8, 4, 40)
+CLOCK = Clock(8, (4,), 40)
 
 
 def person(who: str, *groups: Group, **rest: object) -> Person:

@@ -23,7 +23,7 @@ from plixo.domain.reasons import Reason
 from plixo.domain.refusals import NotAllowed
 
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
-CLOCK = Clock(8, 4, 40)
+CLOCK = Clock(8, (4,), 40)
 TARGET = Target(TargetKind.INVOICE, "in_1", "open", "USD")
 CHANGE = ProposedChange("credit", "cus_1", Money(1_000, "USD"), TARGET, Reason.GOODWILL, "note", "memo")
 PATHS = [
@@ -169,7 +169,7 @@ def test_a_rejection_of_another_request_round_or_fingerprint_takes_nothing_away(
     assert full.mandate().amount_minor == 1_000
 
 
-@given(st.sampled_from(PATHS), st.lists(st.integers(1, 2_000), min_size=3, max_size=3))
+@given(st.sampled_from(PATHS[1:]), st.lists(st.integers(1, 2_000), min_size=3, max_size=3))
 def test_the_mandate_is_the_least_that_anybody_allows_and_never_more_than_was_asked(
     stages: tuple[Stage, ...], amounts: list[int]
 ) -> None:
@@ -268,6 +268,7 @@ def test_decision_claims_are_plain_data() -> None:
         "digest": "digest",
         "amount_minor": 5,
         "comment": "why",
+        "basis": "",
     }
     assert decision_claims(replace(made, group=None))["group"] is None
     canonical_json(decision_claims(made))

@@ -1,12 +1,15 @@
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plixo.domain.canonical import canonical_json
-from plixo.domain.path import ApprovalPath, Clock, PathLimits, Route, Ruling, Seat, Stage, build_path
+from plixo.domain.path import ApprovalPath, Clock, Escalation, PathLimits, Route, Ruling, Seat, Stage, build_path
 from plixo.domain.people import APPROVERS, Group
 
-CLOCKS = {Group.CONTROLLER: Clock(8, 4, 40), Group.LEGAL: Clock(16, 7, 80), Group.CFO: Clock(17, 9, 90)}
+CLOCKS = {Group.CONTROLLER: Clock(8, (4,), 40), Group.LEGAL: Clock(16, (7,), 80), Group.CFO: Clock(17, (9,), 90)}
 LIMITS = PathLimits(controller_alone=2_500_000, legal_alone=500_000, clocks=CLOCKS)
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
 CEILING = "The company's credits of today pass its daily ceiling, so the CFO must agree as well."
@@ -161,10 +164,43 @@ def test_a_cfo_who_stands_in_already_is_not_asked_twice_by_a_ceiling() -> None:
 
 
 def test_a_stage_reminds_as_early_and_waits_as_long_as_any_of_its_groups() -> None:
-    assert path(Route.CONTROLLER, set()).stages[0].clock == Clock(8, 4, 40)
-    assert path(Route.LEGAL, set()).stages[0].clock == Clock(16, 7, 80)
-    assert path(Route.BOTH, set()).stages[0].clock == Clock(due_hours=16, remind_hours=4, expire_hours=80)
-    assert path(Route.AUTOMATIC, set(), ceiling=CEILING).stages[0].clock == Clock(17, 9, 90)
+    assert path(Route.CONTROLLER, set()).stages[0].clock == Clock(8, (4,), 40)
+    assert path(Route.LEGAL, set()).stages[0].clock == Clock(16, (7,), 80)
+    assert path(Route.BOTH, set()).stages[0].clock == Clock(due_hours=16, remind_hours=(4,), expire_hours=80)
+    assert path(Route.AUTOMATIC, set(), ceiling=CEILING).stages[0].clock == Clock(17, (9,), 90)
+
+
+def test_each_of_several_seats_keeps_its_own_clock() -> None:
+    both = path(Route.BOTH, set()).stages[0]
+    assert both.clocked() == ((Seat(C), CLOCKS[C]), (Seat(L), CLOCKS[L]))
+    alone = path(Route.CONTROLLER, set()).stages[0]
+    assert (alone.clocks, alone.clocked()) == ((), ((Seat(C, 2_500_000), CLOCKS[C]),))
+
+
+def test_a_stage_that_one_of_its_groups_never_returns_never_expires() -> None:
+    for endless in (C, L):
+        clocks = CLOCKS | {endless: replace(CLOCKS[endless], expire_hours=0)}
+        built = build_path(Ruling(Route.BOTH, "r", "w"), frozenset(), 100, replace(LIMITS, clocks=clocks))
+        assert built.stages[0].clock.expire_hours == 0
+
+
+def test_a_path_that_was_signed_before_clocks_could_say_more_is_still_read() -> None:
+    plain = ApprovalPath("r", "w", (Stage((Seat(C),), Clock(1, (2,), 3)),)).to_claims()
+    plain["stages"][0]["clock"] = {"due_hours": 1, "remind_hours": 2, "expire_hours": 3}
+    assert ApprovalPath.from_claims(plain).stages == (Stage((Seat(C),), Clock(1, (2,), 3)),)
+
+
+def test_a_clock_that_says_more_comes_back_as_it_was_signed() -> None:
+    more = Clock(1, (2, 3), 0, 40, (Escalation(8, "delegate"), Escalation(16, "cfo")), "Mon-Thu 08:00-16:00 Asia/Tokyo")
+    built = ApprovalPath("r", "w", (Stage((Seat(C), Seat(L)), more, (more, CLOCKS[L])),))
+    assert ApprovalPath.from_claims(json.loads(canonical_json(built.to_claims()))) == built
+
+
+def test_who_is_escalated_to_is_said_in_words() -> None:
+    assert [(one.group, one.label) for one in (Escalation(8, "delegate"), Escalation(16, "cfo"))] == [
+        (None, "their delegate"),
+        (CFO, "CFO"),
+    ]
 
 
 def test_a_path_is_described_by_who_is_asked() -> None:
@@ -174,14 +210,21 @@ def test_a_path_is_described_by_who_is_asked() -> None:
 
 
 def test_claims_are_plain_data() -> None:
-    built = ApprovalPath("r", "w", (Stage((Seat(L, 5, C, 2), Seat(CFO)), Clock(1, 2, 3)),), ("n",))
+    built = ApprovalPath("r", "w", (Stage((Seat(L, 5, C, 2), Seat(CFO)), Clock(1, (2,), 3)),), ("n",))
     assert built.to_claims() == {
         "rule": "r",
         "why": "w",
         "notes": ["n"],
         "stages": [
             {
-                "clock": {"due_hours": 1, "remind_hours": 2, "expire_hours": 3},
+                "clock": {
+                    "due_hours": 1,
+                    "remind_hours": [2],
+                    "expire_hours": 3,
+                    "remind_every": 0,
+                    "escalations": [],
+                    "office": "Mon-Fri 09:00-17:00 UTC",
+                },
                 "seats": [
                     {"group": "legal", "limit_minor": 5, "stands_for": "controller", "quorum": 2},
                     {"group": "cfo", "limit_minor": None, "stands_for": None, "quorum": 1},

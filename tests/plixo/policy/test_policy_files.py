@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from plixo.domain.facts import Facts, RateState, Sums
-from plixo.policy.published import PolicyInvalid, load_policy
+from plixo.domain.path import Clock, Escalation
+from plixo.domain.people import Group
+from plixo.policy.published import PolicyInvalid, PublishedPolicy, load_policy
 
 SHIPPED = Path(__file__).parents[3] / "policies"
 
@@ -51,6 +53,9 @@ def test_a_file_that_cannot_be_parsed_is_named(folder: Path, name: str, says: st
 
 WHOLE = "must be a whole number, 0 or more"
 ONE = "must be a whole number, 1 or more"
+EARLY = "must remind no later than it is due, and expire no earlier"
+ORDER = "must be in the order of its hours, and go to nobody twice"
+ONE_OF = "must be one of cfo, delegate, legal"
 
 
 @pytest.mark.parametrize(
@@ -83,23 +88,42 @@ ONE = "must be a whole number, 1 or more"
         ("company_day = 250_000", "company_day = -1", "ceilings.company_day", WHOLE),
         ("requester_day = 50_000", "", "ceilings.requester_day", "is missing"),
         ("[ceilings]", "[cielings]", "ceilings", "is missing"),
-        ("cfo = { due_hours = 16, remind_hours = 8, expire_hours = 80 }", "", "clocks.cfo", "is missing"),
-        ("cfo = {", "cfoo = {", "clocks.cfoo", "is no group; groups are support"),
-        ("cfo = {", "finance = {", "clocks.finance", "is no group that approves"),
-        ("due_hours = 8,", "due_hours = 0,", "clocks.controller.due_hours", ONE),
-        ("due_hours = 8,", "", "clocks.controller.due_hours", "is missing"),
+        ("[clocks.cfo]\ndue_hours = 16\nremind_hours = [8, 14]\nexpire_hours = 80", "", "clocks.cfo", "is missing"),
+        ("[clocks.cfo]", "[clocks.cfoo]", "clocks.cfoo", "is no group; groups are support"),
+        ("[clocks.cfo]", "[clocks.finance]", "clocks.finance", "is no group that approves"),
+        ("due_hours = 8\n", "due_hours = 0\n", "clocks.controller.due_hours", ONE),
+        ("due_hours = 8\n", "", "clocks.controller.due_hours", "is missing"),
+        ("due_hours = 8\n", "due_hours = 3\n", "clocks.controller", EARLY),
+        ("expire_hours = 40", "expire_hours = 7", "clocks.controller", EARLY),
+        ("expire_hours = 40", "expire_hours = 10_001", "clocks.controller", EARLY),
+        ("expire_hours = 40", "expire_hours = 15", "clocks.controller", "must remind and escalate before it expires"),
+        ("expire_hours = 40", "expire_hours = -1", "clocks.controller.expire_hours", WHOLE),
+        ("[4, 7]", "[4, 41]", "clocks.controller", "must remind and escalate before it expires"),
+        ("[4, 7]", "[7, 4]", "clocks.controller.remind_hours", "must be hours in their order"),
+        ("[4, 7]", "[]", "clocks.controller.remind_hours", "must be hours in their order"),
+        ("[4, 7]", "[0, 7]", "clocks.controller.remind_hours", ONE),
+        ("[4, 7]", '"4"', "clocks.controller.remind_hours", ONE),
+        ("[4, 7]", "[4, 7]\nremind_every = -1", "clocks.controller.remind_every", WHOLE),
+        ("[4, 7]", "[4, 7]\nnudge = 1", "clocks.controller.nudge", "is unknown; here stand due_hours"),
+        ('after_hours = 16, to = "cfo"', 'after_hours = 8, to = "cfo"', "clocks.controller.escalation", ORDER),
+        ('after_hours = 16, to = "cfo"', 'after_hours = 9, to = "delegate"', "clocks.controller.escalation", ORDER),
+        ('after_hours = 16, to = "cfo"', 'after_hours = 9, to = "finance"', "clocks.controller.escalation.to", ONE_OF),
         (
-            "due_hours = 8,",
-            "due_hours = 3,",
-            "clocks.controller",
-            "must remind no later than it is due, and expire no earlier",
+            'after_hours = 16, to = "cfo"',
+            'after_hours = 9, to = "controller"',
+            "clocks.controller.escalation.to",
+            ONE_OF,
         ),
+        ('after_hours = 16, to = "cfo"', "after_hours = 9", "clocks.controller.escalation.to", "is missing"),
         (
-            "expire_hours = 40",
-            "expire_hours = 7",
-            "clocks.controller",
-            "must remind no later than it is due, and expire no earlier",
+            'after_hours = 16, to = "cfo"',
+            'after_hours = 0, to = "cfo"',
+            "clocks.controller.escalation.after_hours",
+            ONE,
         ),
+        ("Mon-Fri 09:00-17:00 UTC", "always", "office", "always does not read like"),
+        ("Mon-Fri 09:00-17:00 UTC", "Mon-Fri 09:00-17:00 Mars", "office", "Mars is no IANA time zone"),
+        ('"Mon-Fri 09:00-17:00 UTC"', "9", "office", "must be hours of an office"),
         ("rate_days = 7", "rate_days = 0", "rules.rate_days", ONE),
         ("fresh_sign_in_above = 10_000", "fresh_sign_in_above = -1", "rules.fresh_sign_in_above", WHOLE),
         ("fresh_sign_in_minutes = 15", "fresh_sign_in_minutes = 0", "rules.fresh_sign_in_minutes", ONE),
@@ -118,10 +142,31 @@ def test_a_wrong_limit_is_named_with_what_would_be_right(
 def test_the_edges_of_a_clock_are_allowed(folder: Path) -> None:
     edit(
         folder,
-        "{ due_hours = 8, remind_hours = 4, expire_hours = 40 }",
-        "{ due_hours = 8, remind_hours = 8, expire_hours = 8 }",
+        """due_hours = 8
+remind_hours = [4, 7]
+escalation = [{ after_hours = 8, to = "delegate" }, { after_hours = 16, to = "cfo" }]
+expire_hours = 40""",
+        """due_hours = 8
+remind_hours = 8
+escalation = [{ after_hours = 8, to = "legal" }]
+expire_hours = 8""",
     )
-    load_policy(folder)
+    assert load_policy(folder).limits("credit").clocks[Group.CONTROLLER].escalations == (Escalation(8, "legal"),)
+
+
+def test_a_clock_may_never_end_and_remind_for_ever(folder: Path) -> None:
+    edit(folder, "expire_hours = 40", "expire_hours = 0\nremind_every = 40")
+    clock = load_policy(folder).limits("credit").clocks[Group.CONTROLLER]
+    assert (clock.expire_hours, clock.remind_every, clock.remind_hours) == (0, 40, (4, 7))
+
+
+def test_a_policy_that_was_published_before_clocks_could_say_more_is_still_read(folder: Path) -> None:
+    plain = json.loads(load_policy(folder).content)
+    del plain["limits"]["office"]
+    for name in plain["limits"]["clocks"]:
+        plain["limits"]["clocks"][name] = {"due_hours": 8, "remind_hours": 4, "expire_hours": 40}
+    older = PublishedPolicy.from_content(json.dumps(plain), 1)
+    assert older.limits("credit").clocks[Group.LEGAL] == Clock(8, (4,), 40)
 
 
 def test_amounts_follow_the_decimals_of_the_base_currency(folder: Path) -> None:

@@ -264,10 +264,16 @@ def test_limits_are_in_minor_units_of_the_base_currency() -> None:
     limits = POLICY.limits("credit")
     assert (limits.controller_alone, limits.legal_alone) == (2_500_000, 500_000)
     assert {group.value: (c.due_hours, c.remind_hours, c.expire_hours) for group, c in limits.clocks.items()} == {
-        "controller": (8, 4, 40),
-        "legal": (16, 8, 80),
-        "cfo": (16, 8, 80),
+        "controller": (8, (4, 7), 40),
+        "legal": (16, (8, 14), 80),
+        "cfo": (16, (8, 14), 80),
     }
+    assert {group.value: [(one.hours, one.to) for one in c.escalations] for group, c in limits.clocks.items()} == {
+        "controller": [(8, "delegate"), (16, "cfo")],
+        "legal": [(16, "delegate"), (32, "cfo")],
+        "cfo": [],
+    }
+    assert {(c.remind_every, c.office) for c in limits.clocks.values()} == {(0, "Mon-Fri 09:00-17:00 UTC")}
     assert POLICY.fresh_sign_in_above == 1_000_000
     assert (POLICY.fresh_sign_in_minutes, POLICY.rate_days, POLICY.sum_days) == (15, 7, 30)
     assert POLICY.base_currency == "USD"

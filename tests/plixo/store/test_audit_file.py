@@ -60,7 +60,7 @@ def document(key: OKPKey) -> Document:
 def request(approval_id: str) -> SignedRequest:
     target = Target(TargetKind.INVOICE, "in_1", "open", "USD", "INV-0042")
     change = ProposedChange("credit", "cus_1", Money(420_000, "USD"), target, Reason.GOODWILL, "Two days down", "Sorry")
-    path = ApprovalPath("over", "Above authority", (Stage((Seat(Group.CONTROLLER, 2_500_000),), Clock(8, 4, 40)),))
+    path = ApprovalPath("over", "Above authority", (Stage((Seat(Group.CONTROLLER, 2_500_000),), Clock(8, (4,), 40)),))
     return SignedRequest(approval_id, "p-ada", change, path, 420_000, "1@9f2c")
 
 

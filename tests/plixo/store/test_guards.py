@@ -43,6 +43,7 @@ MOVES = {
         "waits_for",
         "stage_since",
         "due_at",
+        "clocks",
         "ended_at",
         "stripe_object",
         "why",

@@ -52,7 +52,7 @@ async def test_one_row_that_is_not_there_is_an_error(either_rows: Rows) -> None:
 
 async def test_a_missing_parameter_is_an_error(either_rows: Rows) -> None:
     async with either_rows.ledger.begin() as tx:
-        with pytest.raises(KeyError, match="at"):
+        with pytest.raises(TypeError, match="at"):
             await SENT.change(tx.session, sent="k")
 
 

@@ -1,0 +1,91 @@
+"""Who may decide as well, once a stage has waited for too long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from plixo.domain.path import DELEGATE, Clock
+from plixo.domain.people import Group, Person
+
+_DELEGATE_OF: Final = "delegate:"
+_GROUP: Final = "group:"
+
+
+@dataclass(frozen=True)
+class Escalated:
+    """A seat that others may fill as well by now.
+
+    Attributes:
+        seat: The group whose seat it is.
+        to: `delegate`, or the code of a group.
+        since: Seconds since 1970 in UTC.
+        stand_ins: By the id of who may decide: on what their decision then rests.
+    """
+
+    seat: Group
+    to: str
+    since: int
+    stand_ins: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Who may decide as well, in words."""
+        return "their delegate" if self.to == DELEGATE else Group(self.to).label
+
+    def basis_of(self, person_id: str) -> str:
+        """On what a decision of theirs would rest; empty where they are not meant."""
+        return dict(self.stand_ins).get(person_id, "")
+
+    def to_claims(self) -> dict[str, Any]:
+        """As plain data, to be stored."""
+        return {"seat": self.seat.value, "to": self.to, "since": self.since, "stand_ins": [*map(list, self.stand_ins)]}
+
+    @classmethod
+    def from_claims(cls, plain: Mapping[str, Any]) -> "Escalated":
+        """What `to_claims` wrote."""
+        stand_ins = tuple((str(who), str(basis)) for who, basis in plain["stand_ins"])
+        to = str(plain["to"])
+        return cls(
+            Group(plain["seat"]), DELEGATE if to == DELEGATE else Group(to).value, int(plain["since"]), stand_ins
+        )
+
+
+def basis_of_delegate(asked_id: str) -> str:
+    """The basis of a decision by the delegate of somebody who is asked."""
+    return f"{_DELEGATE_OF}{asked_id}"
+
+
+def basis_of_group(group: Group) -> str:
+    """The basis of a decision by somebody of a group that may decide as well."""
+    return f"{_GROUP}{group.value}"
+
+
+def acting_for(basis: str) -> str:
+    """Whose delegate decided, by id; empty where it was no delegate."""
+    return basis.removeprefix(_DELEGATE_OF) if basis.startswith(_DELEGATE_OF) else ""
+
+
+def basis_in_words(basis: str, names: Mapping[str, str]) -> str:
+    """On what a decision rests, in words; empty for who was asked from the start."""
+    asked = acting_for(basis)
+    if asked:
+        return f"as delegate of {names.get(asked, asked)}"
+    group = basis.removeprefix(_GROUP)
+    return f"as {Group(group).label}" if basis.startswith(_GROUP) and group in set(Group) else ""
+
+
+def stands_in(basis: str, clock: Clock, seat: Group, person: Person, asked: Person | None) -> bool:
+    """Whether the seat's signed clock names such a stand-in, and the directory still says that they are one.
+
+    Args:
+        basis: What the signed decision says.
+        clock: The seat's, as it was signed.
+        seat: The group that was asked.
+        person: Who decided.
+        asked: For whom they acted, where they did as a delegate.
+    """
+    named = {one.to for one in clock.escalations}
+    if acting_for(basis):
+        theirs = asked is not None and asked.belongs_to(seat) and asked.delegate_id == person.person_id
+        return DELEGATE in named and theirs
+    return any(basis == basis_of_group(group) and group.value in named and person.belongs_to(group) for group in Group)
