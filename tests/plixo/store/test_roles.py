@@ -14,9 +14,13 @@ from demo.waiting import until
 from plixo.bootstrap import open_staff, open_workshop
 from plixo.domain.approval import State
 from plixo.store import outbox
+from plixo.store.engine import open_engine
+from plixo.store.ledger import SqlLedger
 from plixo.store.models import Base
 from plixo.store.roles import STAFF, WORKER, CannotGrant, Roles, apply, statements
+from starters import drafting
 from tests.support.databases import SERVER, database
+from tests.support.desk import open_office
 from tests.support.house import House, open_house
 from workers.main import working
 
@@ -156,6 +160,25 @@ def test_the_staff_side_adds_policies_and_drafts_and_changes_none(granted: str, 
             assert refused(granted, roles.staff, change), f"{table}.{column.name}"
     assert not refused(granted, roles.staff, "update rates set rate = rate where false")
     assert refused(granted, roles.staff, "update rates set currency = currency where false")
+
+
+@pytest.mark.postgres
+async def test_the_console_drafts_and_publishes_under_its_role(granted: str, roles: Roles) -> None:
+    async with open_office(granted) as office:
+        engine = open_engine(under(granted, roles.staff))
+        desk = replace(office.desk, ledger=SqlLedger(engine))
+        limits = {**desk.policy.plain_limits, "sums": {**desk.policy.plain_limits["sums"], "days": 31}}
+        policy = drafting.typed_policy(limits, desk.policy.plain_table)
+        administrator, controller = office.rows.people["administrator"], office.rows.people["controller"]
+        rates = [{"currency": "EUR", "rate": "1.25", "as_of": "2026-08-03"}]
+        made = [
+            await drafting.draft_policy(desk, administrator, policy, "A day more."),
+            await drafting.draft_rates(desk, administrator, rates, ""),
+        ]
+        who = drafting.Publisher(controller, desk.clock())
+        found = [await drafting.publish_draft(desk, who, draft.draft_id) for draft in made]
+        await engine.dispose()
+    assert [(draft.version, draft.published_by) for draft in found] == [(2, "p-controller"), (None, "p-controller")]
 
 
 @pytest.mark.postgres
