@@ -19,8 +19,8 @@ COLUMNS: Final = {
     "policies": "version hash content",
     "rates": "currency base rate as_of",
     "approvals": "approval_id kind requester_id customer_id target_id change digest amount_minor currency base_minor "
-    "base_currency net_minor tax_minor gross_minor policy path automatic signed state round created_at ended_at "
-    "stripe_object",
+    "base_currency rate rate_as_of net_minor tax_minor gross_minor policy path automatic signed state round created_at "
+    "ended_at stripe_object",
     "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment basis "
     "signed status position submitted_at settled_at",
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
@@ -31,7 +31,7 @@ COLUMNS: Final = {
 """What is read of each table."""
 
 _JSON: Final = frozenset({"groups", "limits", "related_customers", "change", "path", "params", "detail"})
-_MOMENTS: Final = frozenset({"as_of", "created_at", "ended_at", "submitted_at", "settled_at", "sent_at"})
+_MOMENTS: Final = frozenset({"as_of", "rate_as_of", "created_at", "ended_at", "submitted_at", "settled_at", "sent_at"})
 
 
 def read_house(url: str) -> House:

@@ -72,11 +72,11 @@ class _Automatic:
         currency, base = self._request["change"]["amount"]["currency"], self._limits["base_currency"]
         if currency == base:
             return
-        rate = self._house.rates.get((currency, base))
+        rate, as_of = _rate(self._house, self._row, currency, base)
         oldest = self._row["created_at"] - timedelta(days=self._limits["rules"]["rate_days"])
-        if rate is None:
+        if rate is None or as_of is None:
             yield f"there is no exchange rate for {currency}"
-        elif rate["as_of"] < oldest:
+        elif as_of < oldest:
             yield f"the exchange rate for {currency} was too old"
 
     def _against_sums(self) -> Iterator[str]:
@@ -136,20 +136,39 @@ def _content(row: Row) -> Row | None:
     return content if isinstance(content, dict) else None
 
 
+def _rate(house: House, row: Row, currency: str, base: str) -> tuple[str | None, datetime | None]:
+    """The rate kept on the request; on one that was made before rates were kept, the one in the table."""
+    if row["rate"] is not None:
+        return row["rate"], row["rate_as_of"]
+    found = house.rates.get((currency, base))
+    return (found["rate"], found["as_of"]) if found else (None, None)
+
+
 def _against_base(house: House, request: Row, base: str) -> Iterator[str]:
-    """Limits hold for the amount in the base currency; the rate that made it may have moved on since."""
+    """Limits hold for the amount in the base currency, at the rate kept on the request."""
     amount, row = request["change"]["amount"], house.approvals[request["approval_id"]]
-    rate = house.rates.get((amount["currency"], base))
     if row["base_currency"] != base:
         yield f"Its base currency is {row['base_currency']}, the policy's is {base}."
     if amount["currency"] == base:
         wanted = amount["minor"]
-    elif rate is None or rate["as_of"] > row["created_at"]:
-        return
     else:
-        wanted = converted(amount["minor"], amount["currency"], rate["rate"], base)
+        rate, as_of = _rate(house, row, amount["currency"], base)
+        if rate is None or as_of is None or as_of > row["created_at"]:
+            return
+        yield from _against_table(house, row, amount["currency"], base)
+        wanted = converted(amount["minor"], amount["currency"], rate, base)
     if wanted != request["base_minor"]:
         yield f"It was routed as {request['base_minor']} {base}; it comes to {wanted}."
+
+
+def _against_table(house: House, row: Row, currency: str, base: str) -> Iterator[str]:
+    """The table's rate may have moved on since; one of the same moment must be the same."""
+    found = house.rates.get((currency, base))
+    told = [line["detail"] for line in house.chain(row["approval_id"]) if line["event"] == "requested"]
+    if row["rate"] is not None and not any(one.get("rate") == row["rate"] for one in told if isinstance(one, dict)):
+        yield f"It was routed at a rate of {row['rate']}, which its audit log does not tell."
+    if row["rate"] is not None and found and found["as_of"] == row["rate_as_of"] and found["rate"] != row["rate"]:
+        yield f"It was routed at a rate of {row['rate']}; the table says {found['rate']} of the same moment."
 
 
 def _too_few(request: Row, limits: Row) -> Iterator[Finding]:

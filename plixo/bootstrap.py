@@ -14,16 +14,18 @@ from activities.effects import EffectActivities
 from plixo.config import Settings
 from plixo.directory.calendars import PeoplesCalendars, warm_up
 from plixo.directory.seed import load_seed
+from plixo.domain.ids import POLICY_CHAIN
 from plixo.mail.post_office import PostOffice
 from plixo.oidc.provider import Provider, open_provider
 from plixo.policy.published import PublishedPolicy, load_policy
+from plixo.ports import AuditEntry
 from plixo.signing.keys import KeySource, load_or_create_signing_key
 from plixo.signing.tokens import StaffSigner, StaffVerifier
-from plixo.store import people, policies
+from plixo.store import people, policies, sums
 from plixo.store.administrators import ensure_administrator
 from plixo.store.checkpoint_folder import CheckpointFolder
 from plixo.store.engine import open_engine
-from plixo.store.ledger import SqlLedger
+from plixo.store.ledger import SqlLedger, SqlTransaction
 from plixo.store.migrate import upgrade
 from plixo.stripe.gateway import CALLS_PER_SECOND, StripeGateway
 from plixo.temporal.client import connect, payload_codec
@@ -40,7 +42,7 @@ def now() -> datetime:
 
 
 async def prepare_database(settings: Settings) -> str:
-    """Bring the database to this version, seed the directory when it is empty, publish the policy when it is new.
+    """Bring the database to this version, seed an empty directory, publish the shipped policy when it is new.
 
     Returns:
         The revision the database is at.
@@ -52,10 +54,19 @@ async def prepare_database(settings: Settings) -> str:
             folder = load_policy(settings.policies)
             await people.seed_if_empty(tx.session, load_seed(settings.people_seed, folder.base_currency))
             await ensure_administrator(tx.session, settings.first_administrator)
-            await policies.publish(tx.session, folder.hash, folder.content, now())
+            await _publish_shipped(tx, folder)
     finally:
         await engine.dispose()
     return revision
+
+
+async def _publish_shipped(tx: SqlTransaction, folder: PublishedPolicy) -> None:
+    """The shipped policy holds until people publish one; where it follows an earlier one, the audit log says so."""
+    await sums.lock(tx.session, POLICY_CHAIN)
+    version = await policies.publish_shipped(tx.session, folder.hash, folder.content, now())
+    if version and version > 1:
+        detail = {"version": version, "hash": folder.hash, "base_version": version - 1}
+        await tx.audit(AuditEntry(POLICY_CHAIN, "policy_published", "system", detail), now())
 
 
 async def published_policy(ledger: SqlLedger) -> PublishedPolicy:
@@ -65,11 +76,10 @@ async def published_policy(ledger: SqlLedger) -> PublishedPolicy:
         LookupError: None was published; `plixo db upgrade` publishes the one in `policies/`.
     """
     async with ledger.read() as session:
-        versions = await policies.versions(session)
+        versions = await policies.versions(session, limit=1)
     if not versions:
         raise LookupError("No policy is published; run `plixo db upgrade`.")
-    version, _hash, content, _published = versions[0]
-    return PublishedPolicy.from_content(content, version)
+    return PublishedPolicy.from_content(versions[0].content, versions[0].version)
 
 
 @dataclass(frozen=True)

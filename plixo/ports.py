@@ -213,6 +213,9 @@ class Record:
         stripe_object: What was made in Stripe.
         why: What a person should know: why it was returned, or needs attention.
         bulk: It came as one of many, so that others go first; says nothing about what is asked, and is not signed.
+        rate: What one major unit of its currency was worth in the base currency when it was routed, as text; None where
+            it is the base currency itself, or there was no rate.
+        rate_as_of: Since when that rate was known.
     """
 
     approval: Approval
@@ -232,6 +235,8 @@ class Record:
     stripe_object: str = ""
     why: str = ""
     bulk: bool = False
+    rate: str | None = None
+    rate_as_of: datetime | None = None
 
     @property
     def request(self) -> SignedRequest:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +17,7 @@ from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money, convert
 from plixo.domain.path import ApprovalPath
 from plixo.domain.people import REQUESTERS, Group, Person
+from plixo.domain.previewed import Previewed, previewed
 from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
 from plixo.ports import AuditEntry, Customer, Record
 from plixo.store import approvals, people, policies, sums
@@ -58,6 +59,7 @@ class Preview:
         nobody: Groups of the path in which nobody could decide.
         base: The amount in the policy's base currency.
         duplicates: Requests of the last 30 days for the same invoice or balance.
+        token: What goes with the form: asking with it, one is told where the path has become another.
     """
 
     proposal: Proposal
@@ -66,6 +68,7 @@ class Preview:
     nobody: tuple[Group, ...]
     base: Money
     duplicates: tuple[Record, ...]
+    token: str
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,20 @@ class Asked:
         record: The request.
         created: False when it was there already under the same request id.
         started: False when Temporal could not be reached: the workers start it as soon as they can.
+        changed: What differs from the path that was previewed, in words; empty where nothing does.
     """
 
     record: Record
     created: bool
     started: bool
+    changed: str = ""
 
 
 @dataclass(frozen=True)
 class _Routed:
     path: ApprovalPath
     base: Money
+    rate: tuple[str, datetime] | None
 
 
 async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Preview:
@@ -101,14 +107,16 @@ async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Previe
     since = desk.clock() - timedelta(days=DUPLICATE_DAYS)
     async with desk.ledger.read() as session:
         await _check_pending(session, proposal)
+        desk = await desk.up_to_date(session)
         routed = await _route(desk, session, person, proposal)
         everybody = await people.everybody(session)
         twins = await approvals.likely_duplicates(session, change.target.target_id, change.customer_id, since)
     deciders = tuple(_deciders(stage.groups, everybody, person, change.customer_id) for stage in routed.path.stages)
-    return Preview(proposal, routed.path, deciders, _nobody(routed.path, deciders), routed.base, tuple(twins))
+    nobody, token = _nobody(routed.path, deciders), previewed(routed.path, desk.policy.reference)
+    return Preview(proposal, routed.path, deciders, nobody, routed.base, tuple(twins), token)
 
 
-async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: bool = False) -> Asked:
+async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: bool = False, seen: str = "") -> Asked:
     """Ask for a credit: keep it signed, then start its workflow. Asked again with the same id, it is the same one.
 
     Args:
@@ -116,6 +124,7 @@ async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: 
         person: Who asks.
         form: What was typed.
         bulk: It is one of many, so that others go first.
+        seen: The token of the preview they were shown, if they were.
 
     Raises:
         Refused: A field is wrong, or Stripe could not take it; nothing was kept.
@@ -123,7 +132,7 @@ async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: 
         Conflict: The request id was used for something else.
     """
     _check_requester(person)
-    typed = parse_credit(form)
+    typed, shown = parse_credit(form), Previewed.parse(seen)
     async with desk.ledger.read() as session:
         known = await approvals.by_request_id(session, person.person_id, typed.request_id)
     if known:
@@ -133,10 +142,10 @@ async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: 
         change = proposal.change
         await sums.lock(tx.session, "company", change.customer_id, person.person_id)
         known = await approvals.by_request_id(tx.session, person.person_id, typed.request_id)
-        record = known or await _keep(desk, tx, person, proposal, bulk=bulk)
+        record, changed = (known, "") if known else await _keep(desk, tx, person, proposal, shown, bulk=bulk)
     if known:
         return await _again(desk, known, typed)
-    return Asked(record, created=True, started=await ensure_started(desk.temporal, record))
+    return Asked(record, created=True, started=await ensure_started(desk.temporal, record), changed=changed)
 
 
 async def _again(desk: Desk, known: Record, typed: TypedCredit) -> Asked:
@@ -152,11 +161,16 @@ async def _again(desk: Desk, known: Record, typed: TypedCredit) -> Asked:
     return Asked(known, created=False, started=await ensure_started(desk.temporal, known))
 
 
-async def _keep(desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal, *, bulk: bool) -> Record:
+async def _keep(
+    desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal, shown: Previewed | None, *, bulk: bool
+) -> tuple[Record, str]:
+    """The request as it was kept, and what differs from what was shown."""
     await _check_pending(tx.session, proposal)
+    desk = await desk.up_to_date(tx.session)
     routed = await _route(desk, tx.session, person, proposal)
     record = replace(_record(desk, person, proposal, routed), bulk=bulk)
     await approvals.insert(tx.session, record)
+    changed = shown.difference(routed.path, desk.policy.reference) if shown else ""
     detail = {
         "amount": str(proposal.change.amount),
         "customer": proposal.change.customer_id,
@@ -165,9 +179,11 @@ async def _keep(desk: Desk, tx: SqlTransaction, person: Person, proposal: Propos
         "policy": desk.policy.reference,
         "rule": routed.path.rule,
         "path": list(routed.path.describe()),
+        **({"rate": routed.rate[0], "rate_as_of": routed.rate[1].isoformat()} if routed.rate else {}),
+        **({"changed_since_preview": changed} if changed else {}),
     }
     await tx.audit(AuditEntry(record.approval.approval_id, "requested", person.person_id, detail), record.created_at)
-    return record
+    return record, changed
 
 
 def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> Record:
@@ -193,6 +209,8 @@ def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> 
         signed=desk.signer.sign("request", request.to_claims(), now=now),
         amounts=proposal.amounts,
         created_at=now,
+        rate=routed.rate[0] if routed.rate else None,
+        rate_as_of=routed.rate[1] if routed.rate else None,
     )
 
 
@@ -249,7 +267,7 @@ async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:
 async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Proposal) -> _Routed:
     change = proposal.change
     now = desk.clock()
-    rate, base = await _in_base(desk, session, change.amount)
+    rate, base, found = await _in_base(desk, session, change.amount)
     before = await sums.read(session, person.person_id, change.customer_id, now, desk.policy.sum_days)
     facts = Facts(
         kind=KIND,
@@ -260,20 +278,22 @@ async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Pr
         rate=rate,
         sums=before,
     )
-    return _Routed(desk.policy.path(facts, person.groups), base)
+    return _Routed(desk.policy.path(facts, person.groups), base, found)
 
 
-async def _in_base(desk: Desk, session: AsyncSession, amount: Money) -> tuple[RateState, Money]:
-    """The amount in the base currency; without a rate it counts as one to one, and two people decide."""
+async def _in_base(
+    desk: Desk, session: AsyncSession, amount: Money
+) -> tuple[RateState, Money, tuple[str, datetime] | None]:
+    """The amount in the base currency, at which rate; without one it counts as one to one, and two people decide."""
     base = desk.policy.base_currency
     if amount.currency == base:
-        return RateState.SAME, amount
+        return RateState.SAME, amount, None
     found = await policies.rate(session, amount.currency, base)
     if found is None:
-        return RateState.MISSING, convert(amount, Decimal(1), base)
+        return RateState.MISSING, convert(amount, Decimal(1), base), None
     rate, as_of = found
     stale = desk.clock() - as_of > timedelta(days=desk.policy.rate_days)
-    return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base)
+    return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base), found
 
 
 def _check_requester(person: Person) -> None:

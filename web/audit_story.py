@@ -11,6 +11,7 @@ from plixo.config import ROOT
 from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json
 from plixo.domain.effects import EffectKind
+from plixo.domain.ids import POLICY_CHAIN
 from plixo.domain.mandate import SignedRequest, decision_from_claims
 from plixo.domain.money import Money
 from plixo.domain.people import Person
@@ -142,6 +143,8 @@ def _story(block: Block, people: Mapping[str, Person], verifier: Verifier) -> St
 
 
 def _without(state: str) -> Standing:
+    if state == POLICY_CHAIN:
+        return Standing("The policy", "·", "quiet")
     return Standing("Cannot be read" if state == UNREADABLE else "Nobody asked for it", "▲", "bad")
 
 

@@ -38,22 +38,19 @@ class Visit:
         staff: What this application runs on.
         person: Who they are, as the directory has them now.
         sign_in: How they came in.
+        desk: What starters need, with the policy that holds now.
     """
 
     request: Request
     staff: Staff
     person: Person
     sign_in: SignIn
+    desk: Desk
 
     @property
     def signed_in_at(self) -> datetime:
         """When they proved who they are."""
         return self.sign_in.authenticated_at
-
-    @property
-    def desk(self) -> Desk:
-        """What starters need."""
-        return self.staff.desk
 
     @property
     def now(self) -> datetime:
@@ -105,7 +102,8 @@ async def _visit(request: Request, staff: Staff, token: str, kind: str) -> Visit
     async with staff.desk.ledger.read() as session:
         sign_in = await sessions.load(session, token_hash(token), kind, staff.desk.clock())
         person = (await people.by_ids(session, [sign_in.person_id])).get(sign_in.person_id) if sign_in else None
-    return Visit(request, staff, person, sign_in) if sign_in and person and person.active else None
+        desk = await staff.desk.up_to_date(session)
+    return Visit(request, staff, person, sign_in, desk) if sign_in and person and person.active else None
 
 
 async def sign_in(staff: Staff, person_id: str, kind: str, authenticated_at: datetime) -> str:

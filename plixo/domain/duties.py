@@ -1,11 +1,21 @@
 """Separation of duties: who may decide on what. Every way in goes through here."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from plixo.domain.approval import Approval, Decision, Verdict
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
+
+DRAFTERS: Final = frozenset({Group.ADMINISTRATOR})
+"""Groups that draft policies and exchange rates."""
+
+PUBLISHERS: Final = frozenset({Group.CONTROLLER, Group.CFO})
+"""Groups that publish what somebody else has drafted."""
+
+POLICY_READERS: Final = DRAFTERS | PUBLISHERS | {Group.LEGAL, Group.FINANCE}
+"""Groups that read drafts and simulations."""
 
 
 @dataclass(frozen=True)
@@ -184,3 +194,36 @@ def may_see_all(person: Person) -> bool:
 def may_operate(person: Person) -> bool:
     """Whether the person may change something in Temporal by hand."""
     return person.belongs_to(Group.OPERATOR)
+
+
+def check_drafter(person: Person) -> None:
+    """Refuse who may not draft a policy or exchange rates.
+
+    Raises:
+        NotAllowed: They are no administrator.
+    """
+    if not person.belongs_to(*DRAFTERS):
+        raise NotAllowed.one("person", "not_drafter", f"Administrators draft this; you are {person.role}.")
+
+
+def check_publisher(person: Person, author_id: str) -> None:
+    """Refuse who may not publish this author's draft: two people stand behind every change of the rules.
+
+    Raises:
+        NotAllowed: They are neither Controller nor CFO, or drafted it themselves.
+    """
+    if not person.belongs_to(*PUBLISHERS):
+        raise NotAllowed.one("person", "not_publisher", f"A Controller or the CFO publishes; you are {person.role}.")
+    if person.person_id == author_id:
+        raise NotAllowed.one("person", "own_draft", "Nobody publishes their own draft; somebody else of them does.")
+
+
+def check_policy_reader(person: Person) -> None:
+    """Refuse who has no business with drafts and simulations.
+
+    Raises:
+        NotAllowed: They are in none of the groups that read them.
+    """
+    if not person.belongs_to(*POLICY_READERS):
+        words = f"Drafts and simulations are for those who write, publish or check the rules; you are {person.role}."
+        raise NotAllowed.one("person", "not_policy_reader", words)

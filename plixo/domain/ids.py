@@ -8,6 +8,8 @@ from typing import Final
 from plixo.domain.refusals import Refused
 
 CREDIT_PREFIX: Final = "CR"
+POLICY_CHAIN: Final = "policy"
+"""Stands where an approval's id stands in the audit log: the chain of what people did to the policy."""
 _ID: Final = re.compile(r"[A-Z]{2}-[A-Z2-7]{26}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}", re.ASCII)
 

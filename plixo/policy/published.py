@@ -9,15 +9,16 @@ from typing import Any
 
 import zen
 
-from plixo.domain.canonical import canonical_json, sha256_hex
-from plixo.domain.facts import Facts, RateState, Sums
+from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
+from plixo.domain.facts import Facts
 from plixo.domain.facts import authority as authority_of
 from plixo.domain.path import ApprovalPath, PathLimits, Route, Ruling, build_path
 from plixo.domain.people import Group, Person
-from plixo.domain.reasons import Reason
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import LIMITS_FILE, Limits, parse_limits
-from plixo.policy.table import TABLE_FILE, Rule, ask, check_table, compile_table, rules_of
+from plixo.policy.rules import Rule
+from plixo.policy.table import TABLE_FILE, ask, check_table, compile_table, rules_of
+from plixo.policy.trial import try_out
 
 __all__ = ["PolicyInvalid", "PublishedPolicy", "load_policy"]
 
@@ -53,6 +54,21 @@ class PublishedPolicy:
         except (ValueError, TypeError, KeyError) as broken:
             raise PolicyInvalid("content", "", "must be the JSON of a policy's limits and table") from broken
         return _publish(limits, table, version)
+
+    @classmethod
+    def from_parts(cls, limits: object, table: object, version: int = 0) -> "PublishedPolicy":
+        """A policy that somebody wants to publish, tried on every reason; 0 stands for no version yet.
+
+        Raises:
+            PolicyInvalid: It cannot be used; it names the file and the field.
+        """
+        if not can_be_hashed([limits, table]):
+            raise PolicyInvalid(TABLE_FILE, "", "must hold whole numbers and text alone, not nested too deep")
+        if not isinstance(limits, dict):
+            raise PolicyInvalid(LIMITS_FILE, "", "must be a table")
+        policy = _publish(limits, table, version)
+        try_out(policy)
+        return policy
 
     @property
     def reference(self) -> str:
@@ -117,6 +133,23 @@ class PublishedPolicy:
         """Over how many days the sums run."""
         return self._limits.sum_days
 
+    @property
+    def sums(self) -> dict[str, int]:
+        """The limits of the sums and each day's ceilings, in minor units of the base currency."""
+        return self._limits.sums
+
+    @property
+    def plain_limits(self) -> dict[str, Any]:
+        """The limits as published, amounts in whole major units."""
+        limits: dict[str, Any] = self._plain["limits"]
+        return limits
+
+    @property
+    def plain_table(self) -> dict[str, Any]:
+        """The decision table as published."""
+        table: dict[str, Any] = self._plain["table"]
+        return table
+
     def _approve(self, kind: str) -> dict[str, int]:
         alone = self._limits.approve.get(kind)
         if alone is None:
@@ -153,7 +186,7 @@ def load_policy(folder: Path, version: int = 1) -> PublishedPolicy:
     except ValueError as broken:
         raise PolicyInvalid(TABLE_FILE, "", f"is no JSON: {broken}") from broken
     policy = _publish(limits, table, version)
-    _try_every_reason(policy)
+    try_out(policy)
     return policy
 
 
@@ -168,9 +201,3 @@ def _read(folder: Path, name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as broken:
         raise PolicyInvalid(name, "", f"cannot be read from {folder}: {broken}") from broken
-
-
-def _try_every_reason(policy: PublishedPolicy) -> None:
-    for reason in Reason:
-        for authority in (0, 1):
-            policy.route(Facts("credit", reason.value, 1, authority, related=False, rate=RateState.SAME, sums=Sums()))

@@ -8,35 +8,29 @@ conditions itself, so that whatever goes wrong above it ends in no answer rather
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import zen
 
 from plixo.domain.facts import Facts, RateState, Sums
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import TABLE_LIMITS
+from plixo.policy.rules import Rule
 
 TABLE_FILE: Final = "approvals.jdm.json"
+
+MOST_ROWS: Final = 1000
+"""Rows that all tables of a policy may have together."""
+
+_NODES: Final = frozenset({"inputNode", "decisionTableNode", "outputNode"})
+"""What a decision may be made of: tables that can be read as rules. Other nodes run whatever somebody wrote."""
 
 _FACTS: Final = frozenset(Facts("", "", 0, 0, related=False, rate=RateState.SAME, sums=Sums()).to_context({}))
 _NAMES: Final = (_FACTS - {"limits"}) | {f"limits.{name}" for name in TABLE_LIMITS}
 _WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "null"})
+_QUOTES: Final = "\"'"
 _TEXT: Final = re.compile(r'"[^"]*"|\'[^\']*\'')
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?!\w*\()", re.ASCII)
-
-
-class Rule(NamedTuple):
-    """One row of a decision table, to be shown.
-
-    Attributes:
-        rule: Its id.
-        words: What it says, in words.
-        conditions: What must hold, such as `Amount > limits.controller; Rate is "stale"`; `always` without any.
-    """
-
-    rule: str
-    words: str
-    conditions: str
 
 
 def check_table(plain: object) -> dict[str, Any]:
@@ -49,7 +43,10 @@ def check_table(plain: object) -> dict[str, Any]:
         raise PolicyInvalid(TABLE_FILE, "nodes", "must be the list of nodes of a JDM decision")
     _refuse_fractions(plain, "")
     try:
-        for where, row, content in _rows(plain):
+        _check_nodes(plain["nodes"])
+        for number, (where, row, content) in enumerate(_rows(plain)):
+            if number == MOST_ROWS:
+                raise PolicyInvalid(TABLE_FILE, where, f"is one row too many; {MOST_ROWS} at most")
             _check_row(where, row, content)
     except (KeyError, TypeError, AttributeError) as broken:
         raise PolicyInvalid(TABLE_FILE, "nodes", f"a decision table lacks what the engine needs: {broken}") from broken
@@ -84,7 +81,8 @@ def ask(decision: zen.ZenDecision, context: dict[str, Any]) -> dict[str, Any]:
 def rules_of(table: Mapping[str, Any]) -> list[Rule]:
     """Every row of every decision table, in their order."""
     return [
-        Rule(row["_id"], row.get("_description", ""), _conditions(row, content)) for _, row, content in _rows(table)
+        Rule(row["_id"], row.get("_description", ""), _conditions(row, content), _answers(row, content))
+        for _, row, content in _rows(table)
     ]
 
 
@@ -93,6 +91,13 @@ def _rows(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[
         if node["type"] == "decisionTableNode":
             for row in node["content"]["rules"]:
                 yield f"{node['id']}.{row['_id']}", row, node["content"]
+
+
+def _check_nodes(nodes: list[dict[str, Any]]) -> None:
+    for node in nodes:
+        if node["type"] not in _NODES:
+            known = ", ".join(sorted(_NODES))
+            raise PolicyInvalid(TABLE_FILE, "nodes", f"a node is of type {node['type']!r}; here stand {known}")
 
 
 def _check_row(where: str, row: Mapping[str, str], content: Mapping[str, Any]) -> None:
@@ -122,6 +127,10 @@ def _check_cell(where: str, cell: str) -> None:
 def _conditions(row: Mapping[str, str], content: Mapping[str, Any]) -> str:
     cells = ((column["name"], row.get(column["id"], "").strip()) for column in content["inputs"])
     return "; ".join(f"{name} {_condition(cell)}" for name, cell in cells if cell) or "always"
+
+
+def _answers(row: Mapping[str, str], content: Mapping[str, Any]) -> str:
+    return "; ".join(f"{column['name']} {row[column['id']].strip(_QUOTES) or 'none'}" for column in content["outputs"])
 
 
 def _condition(cell: str) -> str:

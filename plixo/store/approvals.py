@@ -89,6 +89,8 @@ async def insert(session: AsyncSession, record: Record) -> None:
         "currency": change.amount.currency,
         "base_minor": record.base_minor,
         "base_currency": record.base_currency,
+        "rate": record.rate,
+        "rate_as_of": record.rate_as_of,
         "policy": record.policy,
         "path": approval.path.to_claims(),
         "automatic": approval.path.automatic,
@@ -199,6 +201,8 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         stripe_object=row.stripe_object,
         why=row.why,
         bulk=row.bulk,
+        rate=row.rate,
+        rate_as_of=row.rate_as_of,
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import can_be_hashed
-from plixo.domain.ids import effect_id
+from plixo.domain.ids import POLICY_CHAIN, effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions
@@ -56,7 +56,7 @@ def _block(
     return {
         "approval_id": approval_id,
         "customer_name": record.customer_name if record else "",
-        "state": record.approval.state.value if record else MISSING,
+        "state": record.approval.state.value if record else POLICY_CHAIN if approval_id == POLICY_CHAIN else MISSING,
         "request": record.request.to_claims() if record else None,
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],

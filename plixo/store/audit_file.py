@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json, sha256_hex
+from plixo.domain.ids import POLICY_CHAIN
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Signer, Verifier
 from plixo.store.audit import AuditLine, first_break
@@ -65,7 +66,8 @@ class Checked:
         """With one more request."""
         found = (*self.findings, finding) if finding else self.findings
         entries, decisions = _list(block, "chain"), _list(block, "decisions")
-        signatures = self.signatures + 1 + len(decisions)
+        signed = block.get("approval_id") != POLICY_CHAIN
+        signatures = self.signatures + int(signed) + len(decisions)
         return Checked(self.requests + 1, self.entries + len(entries), signatures, found)
 
     def also(self, findings: Sequence[str]) -> "Checked":
@@ -194,7 +196,12 @@ def _chain_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
 
 
 def _orphan_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
-    """A forged start leaves refusals under an id that nobody asked under; anything else there has lost its request."""
+    """A forged start leaves refusals under an id that nobody asked under; anything else there has lost its request.
+
+    What people do to the policy has a chain of its own, which is no request's.
+    """
+    if name == POLICY_CHAIN:
+        return
     other = next((line for line in chain if not line.event.endswith("_refused")), None)
     if other:
         yield f"{name}: entry {other.seq} ({other.event}) tells of a request that is missing"

@@ -107,13 +107,43 @@ class SignInAttemptRow(Base):
 
 
 class PolicyRow(Base):
-    """A published policy: immutable, known by its hash."""
+    """A published policy: immutable; published again, the same content is another version."""
 
     __tablename__ = "policies"
 
     version: Mapped[int] = mapped_column(primary_key=True)
-    hash: Mapped[str] = mapped_column(unique=True)
+    hash: Mapped[str]
     content: Mapped[str]
+    published_at: Mapped[datetime]
+
+
+class PolicyDraftRow(Base):
+    """What somebody wants to be published, a policy or exchange rates: immutable."""
+
+    __tablename__ = "policy_drafts"
+    __table_args__ = (
+        CheckConstraint("kind in ('policy', 'rates')", name="policy_drafts_kind"),
+        Index("policy_drafts_created", "created_at"),
+    )
+
+    draft_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    author_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    created_at: Mapped[datetime]
+    hash: Mapped[str]
+    content: Mapped[str]
+    base_version: Mapped[int]
+    note: Mapped[str]
+
+
+class PolicyPublicationRow(Base):
+    """Who published a draft: immutable. A version without such a row came with a release."""
+
+    __tablename__ = "policy_publications"
+
+    draft_id: Mapped[str] = mapped_column(ForeignKey("policy_drafts.draft_id"), primary_key=True)
+    version: Mapped[int | None] = mapped_column(unique=True)
+    published_by: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
     published_at: Mapped[datetime]
 
 
@@ -161,6 +191,8 @@ class ApprovalRow(Base):
     currency: Mapped[str]
     base_minor: Mapped[int]
     base_currency: Mapped[str]
+    rate: Mapped[str | None]
+    rate_as_of: Mapped[datetime | None]
     net_minor: Mapped[int]
     tax_minor: Mapped[int]
     gross_minor: Mapped[int]

@@ -34,8 +34,10 @@ STAFF: Final[Grants] = {
     "logins": _FREELY,
     "outbox": "select",
     "people": "select, update (groups)",  # as the identity provider says
-    "policies": "select",
-    "rates": "select",
+    "policies": "select, insert",
+    "policy_drafts": "select, insert",
+    "policy_publications": "select, insert",
+    "rates": "select, insert, update (rate, as_of)",
     "sessions": _FREELY,
     "sign_in_attempts": _FREELY,
 }
@@ -53,6 +55,8 @@ WORKER: Final[Grants] = {
     "outbox": "select, insert, update (leased_until, attempts, sent_at, problem)",
     "people": "select",
     "policies": "select",
+    "policy_drafts": "",
+    "policy_publications": "",
     "rates": "select",
     "sessions": "",
     "sign_in_attempts": "",

@@ -1,6 +1,7 @@
 """Plixo's API as commands use it: one way in, and every failure said in one line."""
 
 import ipaddress
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,13 +51,36 @@ class Api:
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         return self._answer(self._send("GET", path, params=given))
 
-    def post(self, *path: str, **body: str) -> Any:  # noqa: ANN401 - parsed JSON
+    def post(self, *path: str, **body: Any) -> Any:  # noqa: ANN401 - parsed JSON
         """Ask for something.
 
         Raises:
             CommandFailed: It is refused, or there is no answer.
         """
         return self._answer(self._send("POST", path, json=body))
+
+    def follow(self, *path: str, **body: Any) -> Iterator[Any]:  # noqa: ANN401 - parsed JSON
+        """Ask for something long that tells how far it is: each line of its answer, the last one the result.
+
+        Raises:
+            CommandFailed: It is refused, or there is no answer, or it breaks off.
+        """
+        place = "/".join(("api", "v1", *path))
+        try:
+            how = {"params": {"progress": "true"}, "json": body}
+            with self.client.stream("POST", f"{self.address}/{place}", **how) as response:  # type: ignore[arg-type]
+                if not response.is_success:
+                    response.read()
+                    self._answer(response)
+                for text in response.iter_lines():
+                    told = json.loads(text)
+                    if "error" in told:
+                        raise CommandFailed(_words(told["error"], _SERVER))
+                    yield told
+        except httpx.ConnectError as error:
+            raise CommandFailed(f"Plixo is not running at {self.address}; start it with `make up`.") from error
+        except (httpx.HTTPError, ValueError) as error:
+            raise Unanswered(f"{self.address} broke off: {error}.") from error
 
     def ask(self, *path: str, **body: str) -> tuple[int, Any]:
         """Ask for something whose refusal is an answer, too: the status and the JSON."""

@@ -73,9 +73,15 @@ class Form:
         "--currency USD --reason service_outage --note 'Two days down' --request-id OUTAGE-7",
     ),
 )
-def request(form: Form, *, reach: Reach = HERE) -> None:
-    """Ask for a credit. Within your own authority it just happens; above it, whoever must decide is asked."""
-    typed = form.fields()
+def request(form: Form, *, previewed: Annotated[str, Parameter(show_default=False)] = "", reach: Reach = HERE) -> None:
+    """Ask for a credit. Within your own authority it just happens; above it, whoever must decide is asked.
+
+    Args:
+        form: What is asked for.
+        previewed: What `credit preview --json` gave: the answer then says where the path differs.
+        reach: How Plixo is reached.
+    """
+    typed = {**form.fields(), **({"previewed": previewed} if previewed else {})}
     with reached(reach) as api:
         try:
             asked = api.post("credits", **typed)

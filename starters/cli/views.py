@@ -68,6 +68,8 @@ def show_asked(asked: Answer, reach: Reach) -> None:
     told = [heading(f"{_sentence(asked)}: {asked['state_text']}"), facts(_about(asked))]
     if not asked["created"]:
         told.append(line("It was there already under this request id: nothing was asked twice."))
+    if asked["changed"]:
+        told.append(line(f"Not what was previewed. {asked['changed']}"))
     if not asked["started"]:
         told.append(line("It is kept, and starts by itself as soon as Temporal can be reached."))
     following = f"plixo credit show {asked['approval_id']}{reach.suffix}"
@@ -118,6 +120,7 @@ def _about(one: Answer) -> list[tuple[str, str]]:
         ("Memo", one["memo"]),
         ("Net, tax, gross", _amounts(one)),
         ("Agreed so far", _agreed(one)),
+        ("For the limits", _counted(one)),
         ("Path", _path(one)),
         ("Why", _why(one)),
         ("Due", f"{when(due_at)}, {due(due_at)}" if due_at else ""),
@@ -142,6 +145,14 @@ def _amounts(one: Answer) -> str:
 def _agreed(one: Answer) -> str:
     less = one["agreed_minor"] < one["amount_minor"]
     return money(one["agreed_minor"], one["currency"]) if less else ""
+
+
+def _counted(one: Answer) -> str:
+    """What an amount in another currency counts as, and at which rate."""
+    if one["base_currency"] == one["currency"]:
+        return ""
+    at = f"at {one['rate']} of {when(one['rate_as_of'])}" if one["rate"] else "without an exchange rate"
+    return f"{money(one['base_minor'], one['base_currency'])} {at}"
 
 
 def _path(one: Answer) -> str:

@@ -537,6 +537,17 @@ class TestAutomatic:
 
         assert why in {one.detail for one in (await house.check()).findings}
 
+    async def test_a_rate_on_a_request_that_its_audit_log_does_not_tell_is_found(self, house: Planted) -> None:
+        change = json.loads(house.one("select change from approvals where approval_id = ?", house.ids["balance"]))
+        change["amount"]["currency"] = "EUR"
+        house.asked_otherwise(house.ids["balance"], change=change)
+        house.sql(
+            "update approvals set rate = '1.00', rate_as_of = created_at where approval_id = ?", house.ids["balance"]
+        )
+
+        told = "It was routed at a rate of 1.00, which its audit log does not tell."
+        assert told in {one.detail for one in (await house.check()).findings}
+
     async def test_an_amount_routed_as_less_than_it_comes_to_is_found(self, house: Planted) -> None:
         house.asked_otherwise(house.ids["approved"], base_minor=100)
 

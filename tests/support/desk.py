@@ -146,7 +146,7 @@ async def open_office(url: str) -> AsyncIterator[Office]:
     async with open_rows(url) as rows:
         folder = load_policy(Settings().policies)
         async with rows.ledger.begin() as tx:
-            await policies.publish(tx.session, folder.hash, folder.content, rows.clock())
+            await policies.publish_shipped(tx.session, folder.hash, folder.content, rows.clock())
         stripe, temporal = PlayedStripe(), PlayedTemporal(rows)
         client = cast("Client", temporal)
         yield Office(rows, stripe, temporal, Desk(rows.ledger, stripe, folder, rows.signer, client, rows.clock))

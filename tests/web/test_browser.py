@@ -241,3 +241,31 @@ def test_what_stripe_is_told_shows_by_itself(served: Any, watch: Any) -> None:
         house.temporal.away = False
     served.run(house.temporal.approvals.open(Step(path.rpartition("/")[2])))
     expect(page.locator("#standing")).to_contain_text("Waiting on Controller", timeout=8000)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_policy_is_drafted_tried_and_published_without_javascript(
+    served: Any, watch: Any, screen: dict[str, int]
+) -> None:
+    customer, invoice = customer_with_invoice(served, f"Example Policy {screen['width']}")
+    ask(watch("billing-admin", DESK), customer, invoice, "690.00")
+    administrator = watch("administrator", screen, java_script_enabled=False)
+    administrator.goto("/settings/policy")
+    administrator.get_by_role("button", name="Draft a change").click()
+    administrator.get_by_label("Controller approves alone, a credit").fill(f"{screen['width'] - 200}")
+    administrator.get_by_label("Why").fill("Two people above it.")
+    administrator.get_by_role("button", name="Draft it").click()
+    expect(administrator.get_by_text("somebody else than you, publishes it")).to_be_visible()
+    place = httpx.URL(administrator.url).path
+    controller = watch("controller", screen, java_script_enabled=False)
+    for page in ("/settings/policy", "/settings/policy/versions/1", "/settings/policy/rates", place):
+        controller.goto(page)
+        assert controller.locator("h1").count() == 1
+        assert controller.evaluate("document.documentElement.scrollWidth") <= screen["width"], page
+    controller.get_by_role("link", name="Try it on open and recent requests").click()
+    expect(controller.get_by_text("requests would go another way")).to_be_visible()
+    controller.goto(place)
+    controller.get_by_role("button", name="Publish it").click()
+    expect(controller.get_by_text("They are not re-planned")).to_be_visible()
+    controller.get_by_role("button", name="Publish version").click()
+    expect(controller.get_by_text("It holds from now on")).to_be_visible()

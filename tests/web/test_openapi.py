@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 ROLES = ["billing_admin", "controller"]
-CALLS = 17
+CALLS, PATHS = 26, 24
 LEFT_OUT = [positive_data_acceptance, negative_data_rejection]
 
 
@@ -66,7 +66,7 @@ def test_every_answer_is_one_that_the_description_promises(described: Any, token
 
 def test_every_call_says_what_it_answers_and_how_it_fails(described: Any) -> None:
     paths = described.raw_schema["paths"]
-    assert len(paths) == CALLS
+    assert len(paths) == PATHS
     for path, calls in paths.items():
         for method, call in calls.items():
             assert call["summary"], path

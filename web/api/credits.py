@@ -40,10 +40,11 @@ async def known(call: ApiCall, asked: KnownIn) -> KnownOut:
 async def ask(call: ApiCall, credit: CreditIn, response: Response) -> AskedOut:
     """Ask for a credit; asked again with the same request id, it is the same one."""
     async with lane(call.request, bulk=credit.bulk):
-        asked = await request_credit(call.desk, call.person, _form(credit), bulk=credit.bulk)
+        form, seen = _form(credit), credit.previewed
+        asked = await request_credit(call.desk, call.person, form, bulk=credit.bulk, seen=seen)
         shown = (await shower(call)).approval(asked.record)
     response.status_code = 201 if asked.created else 200
-    return AskedOut(**shown.model_dump(), created=asked.created, started=asked.started)
+    return AskedOut(**shown.model_dump(), created=asked.created, started=asked.started, changed=asked.changed)
 
 
 async def shower(call: Visit) -> Shower:
@@ -54,7 +55,7 @@ async def shower(call: Visit) -> Shower:
 
 
 def _form(credit: CreditIn) -> CreditForm:
-    return CreditForm(**credit.model_dump(exclude={"bulk"}))
+    return CreditForm(**credit.model_dump(exclude={"bulk", "previewed"}))
 
 
 def _known(record: Record) -> KnownRequest:

@@ -30,6 +30,7 @@ class CreditIn(Given):
     note: str = Field(default="", description="For colleagues; never shown to the customer.")
     memo: str = Field(default="", description="For the customer: Stripe prints it on the credit note.")
     bulk: bool = Field(default=False, description="One of many: other people's requests and mails go first.")
+    previewed: str = Field(default="", description="What a preview gave: the answer says where the path differs.")
 
 
 class KnownIn(Given):
@@ -199,6 +200,10 @@ class ApprovalOut(BaseModel):
     why: str = Field(description="The rule in words.")
     notes: list[str]
     policy: str
+    base_minor: int = Field(description="What it counts as for the limits, in the policy's base currency.")
+    base_currency: str
+    rate: str | None = Field(description="At which exchange rate; empty where none was needed, or there was none.")
+    rate_as_of: datetime | None
     digest: str
     created_at: datetime
     due_at: datetime | None
@@ -252,6 +257,7 @@ class AskedOut(ApprovalOut):
 
     created: bool = Field(description="False when it was there already under the same request id.")
     started: bool = Field(description="False while Temporal cannot be reached; it starts by itself once it can.")
+    changed: str = Field(description="What differs from the path that was previewed; empty where nothing does.")
 
 
 class KnownRequest(BaseModel):
@@ -299,6 +305,7 @@ class PreviewOut(BaseModel):
     stages: list[StageOut]
     nobody: list[str] = Field(description="Groups of the path in which nobody could decide.")
     duplicates: list[ApprovalOut] = Field(description="Requests of the last 30 days for the same.")
+    previewed: str = Field(description="To send with the credit: the answer then says where the path differs.")
 
 
 class AnswerOut(BaseModel):
@@ -308,25 +315,6 @@ class AnswerOut(BaseModel):
     answer: Literal["accepted", "already_received", "kept"]
     why: str
     approval: ApprovalOut
-
-
-class RuleOut(BaseModel):
-    """One row of the decision table."""
-
-    rule: str
-    words: str
-    conditions: str
-
-
-class PolicyOut(BaseModel):
-    """The policy that routes new requests."""
-
-    version: int
-    hash: str
-    reference: str
-    base_currency: str
-    limits: dict[str, Any] = Field(description="As published; amounts in whole major units of the base currency.")
-    rules: list[RuleOut]
 
 
 class StatusOut(BaseModel):

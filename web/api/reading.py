@@ -1,6 +1,5 @@
 """Everything else there is to read."""
 
-import json
 from typing import Annotated
 
 from fastapi import Query
@@ -10,7 +9,7 @@ from plixo.domain.refusals import Refused
 from plixo.store import outbox, people
 from web import health
 from web.api import views
-from web.api.models import Customers, Invoices, People, PersonOut, PolicyOut, RuleOut, StatusOut
+from web.api.models import Customers, Invoices, People, PersonOut, StatusOut
 from web.api.routing import router
 from web.console.inbox_view import LONGEST_TEXT
 from web.identity import ApiCall
@@ -37,20 +36,6 @@ async def invoices(call: ApiCall, customer: Annotated[str, Query(max_length=LONG
         raise Refused.one("customer", "customer_unknown", f"Stripe has no customer {wanted}.")
     found = await call.desk.payments.invoices(wanted or None)
     return Invoices(invoices=[views.invoice(one) for one in found])
-
-
-@reading_routes.get("/policy")
-async def policy(call: ApiCall) -> PolicyOut:
-    """The policy that routes new requests."""
-    published = call.desk.policy
-    return PolicyOut(
-        version=published.version,
-        hash=published.hash,
-        reference=published.reference,
-        base_currency=published.base_currency,
-        limits=json.loads(published.content)["limits"],
-        rules=[RuleOut(**rule._asdict()) for rule in published.rules()],
-    )
 
 
 @reading_routes.get("/people")

@@ -61,6 +61,10 @@ class Shower:
             why=approval.path.why,
             notes=list(approval.path.notes),
             policy=record.policy,
+            base_minor=record.base_minor,
+            base_currency=record.base_currency,
+            rate=record.rate,
+            rate_as_of=record.rate_as_of,
             digest=approval.digest,
             created_at=record.created_at,
             due_at=record.due_at,
@@ -102,6 +106,7 @@ class Shower:
             stages=self._stages(seen),
             nobody=[group.value for group in seen.nobody],
             duplicates=[self.approval(twin) for twin in seen.duplicates],
+            previewed=seen.token,
         )
 
     def _stages(self, seen: Preview) -> list[models.StageOut]:

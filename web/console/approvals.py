@@ -21,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 
 SAID = {
     "asked": "Asked for. Whoever decides has been written to.",
+    "changed": "Asked for. Who decides is not what you were shown when you checked it; the history says what changed.",
     "known": "That was asked for already; here it is. It was not asked for twice.",
     "accepted": "Your decision is recorded.",
     "kept": "Your decision is signed and kept; it is taken up as soon as the workflow can be reached.",

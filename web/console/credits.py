@@ -96,13 +96,13 @@ async def check(visit: Requester, form: Typed) -> Response:
 
 
 @router.post("/credits")
-async def ask(visit: Requester, form: Typed) -> Response:
+async def ask(visit: Requester, form: Typed, sent: Fields) -> Response:
     """Ask for it. Posted twice it is one request: the form carries its id from the first moment."""
     try:
-        asked = await request_credit(visit.desk, visit.person, form)
+        asked = await request_credit(visit.desk, visit.person, form, seen=sent.get("previewed", ""))
     except (Refused, PaymentsError) as failure:
         return await _wrong(visit, form, failure)
-    said = "asked" if asked.created else "known"
+    said = "changed" if asked.changed else "asked" if asked.created else "known"
     return RedirectResponse(f"/approvals/{asked.record.approval.approval_id}?said={said}", 303)
 
 

@@ -44,7 +44,9 @@ async def leave(request: Request, staff: StaffPart, sent: Fields) -> Response:
     provider = _configured(staff.provider)
     request.app.state.limiter.check(LOGINS, request.client.host if request.client else "")
     secret, now, fresh = new_token(), staff.desk.clock(), sent.get("fresh") == "yes"
-    longest = timedelta(minutes=staff.desk.policy.fresh_sign_in_minutes) if fresh else identity.LIFETIME
+    async with staff.desk.ledger.read() as session:
+        policy = (await staff.desk.up_to_date(session)).policy
+    longest = timedelta(minutes=policy.fresh_sign_in_minutes) if fresh else identity.LIFETIME
     place = await provider.way_in(Trip.of(secret), max_age=int(longest.total_seconds()), ask_again=fresh)
     next_page = local_path(sent.get("next", ""))
     if len(next_page) > LONGEST_PAGE:

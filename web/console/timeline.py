@@ -107,7 +107,17 @@ def _words(line: AuditLine) -> str:
 
 
 def _requested(detail: Detail) -> str:
-    return f"asked for {detail['amount']}"
+    rate = f" at an exchange rate of {detail['rate']}" if detail.get("rate") else ""
+    changed = f". {detail['changed_since_preview']}" if detail.get("changed_since_preview") else ""
+    return f"asked for {detail['amount']}{rate}{changed}"
+
+
+def _published(detail: Detail) -> str:
+    return f"published policy version {detail['version']}"
+
+
+def _rates_published(detail: Detail) -> str:
+    return f"published exchange rates for {', '.join(rate['currency'] for rate in detail['rates'])}"
 
 
 def _opened(detail: Detail) -> str:
@@ -190,6 +200,14 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "effect_failed": _refused("could not apply it"),
     "effect_done_after_refusal": _plain("found that an earlier try was carried out in Stripe all the same"),
     "operated": _operated,
+    "policy_drafted": lambda detail: f"drafted a policy after version {detail['base_version']}",
+    "policy_published": _published,
+    "policy_draft_refused": _refused("was not let draft a policy"),
+    "policy_publish_refused": _refused("was not let publish a policy"),
+    "rates_drafted": _plain("drafted exchange rates"),
+    "rates_published": _rates_published,
+    "rates_draft_refused": _refused("was not let draft exchange rates"),
+    "rates_publish_refused": _refused("was not let publish exchange rates"),
     "operation_refused": _not_operated,
 }
 _SETTLED: Final = frozenset({"decision_recorded", "decision_conflict", "decision_refused"})
@@ -200,6 +218,10 @@ _BAD: Final = frozenset(
         "decision_conflict",
         "effect_refused",
         "effect_failed",
+        "policy_draft_refused",
+        "policy_publish_refused",
+        "rates_draft_refused",
+        "rates_publish_refused",
         "effect_done_after_refusal",
         "operation_refused",
     }

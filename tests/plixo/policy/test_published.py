@@ -329,7 +329,7 @@ def test_a_reason_that_the_table_does_not_know_is_never_automatic() -> None:
 
 
 def test_rules_are_shown_with_their_conditions() -> None:
-    rules = {rule: (words, conditions) for rule, words, conditions in POLICY.rules()}
+    rules = {rule: (words, conditions) for rule, words, conditions, _ in POLICY.rules()}
     assert next(iter(rules)) == "no-exchange-rate"
     assert rules["fraud"] == ("Fraud is always decided by Controller and Legal together.", "Reason is fraud")
     assert rules["legal-above-authority"] == (

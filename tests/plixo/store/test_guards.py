@@ -11,7 +11,7 @@ from plixo.domain.checkpoint import Checkpoint
 from plixo.domain.effects import Effect, EffectKind
 from plixo.domain.money import Money
 from plixo.ports import AuditEntry
-from plixo.store import checkpoints, policies
+from plixo.store import checkpoints, drafts, policies
 from plixo.store.models import Base
 from tests.support.rows import NOW, Rows
 
@@ -52,6 +52,8 @@ MOVES = {
     "effects": {"state", "stripe_object", "why", "settled_at"},
     "audit": set(),
     "policies": set(),
+    "policy_drafts": set(),
+    "policy_publications": set(),
     "checkpoints": set(),
 }
 FIXED = [
@@ -85,6 +87,8 @@ async def filled(rows: Rows) -> str:
     async with rows.ledger.begin() as tx:
         await tx.intend(effect(approval_id), NOW)
         await policies.publish(tx.session, "hash", "content", NOW)
+        await drafts.insert(tx.session, drafts.Draft("PD-1", "policy", "p-administrator", NOW, "hash", "{}", 1, ""))
+        await drafts.publish(tx.session, "PD-1", 1, "p-controller", NOW)
         await checkpoints.insert(tx.session, Checkpoint(1, NOW.isoformat(), "root", 1, 3), "signed")
     return approval_id
 

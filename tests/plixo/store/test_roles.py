@@ -14,9 +14,13 @@ from demo.waiting import until
 from plixo.bootstrap import open_staff, open_workshop
 from plixo.domain.approval import State
 from plixo.store import outbox
+from plixo.store.engine import open_engine
+from plixo.store.ledger import SqlLedger
 from plixo.store.models import Base
 from plixo.store.roles import STAFF, WORKER, CannotGrant, Roles, apply, statements
+from starters import drafting
 from tests.support.databases import SERVER, database
+from tests.support.desk import open_office
 from tests.support.house import House, open_house
 from workers.main import working
 
@@ -74,11 +78,14 @@ def test_every_table_is_spoken_of() -> None:
 
 SIGNED = {
     "approvals": "approval_id kind request_id requester_id customer_id customer_name target_id change digest "
-    "amount_minor currency base_minor base_currency policy path automatic signed created_at",
+    "amount_minor currency base_minor base_currency rate rate_as_of policy path automatic signed created_at",
     "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment signed "
     "submitted_at",
 }
-NOT_THE_WORKERS = ("sessions", "people", "policies", "rates", "logins", "sign_in_attempts", "approvals", "decisions")
+NOT_THE_WORKERS = (
+    "sessions", "people", "policies", "policy_drafts", "policy_publications", "rates", "logins", "sign_in_attempts",
+    "approvals", "decisions",
+)  # fmt: skip
 
 
 @pytest.mark.postgres
@@ -90,7 +97,7 @@ def test_a_worker_can_store_no_session_person_policy_request_or_decision(granted
         for column in TABLES[table].columns:
             change = f"update {table} set {column.name} = {column.name} where false"
             assert refused(granted, roles.worker, change), f"{table}.{column.name}"
-    for table in ("sessions", "logins", "sign_in_attempts"):
+    for table in ("sessions", "logins", "sign_in_attempts", "policy_drafts", "policy_publications"):
         assert refused(granted, roles.worker, f"select from {table}"), f"a worker has no business in {table}"
 
 
@@ -107,6 +114,7 @@ def test_what_was_signed_is_nobodys_to_change(granted: str, roles: Roles, table:
 @pytest.mark.asvs("16.4.2")
 def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, roles: Roles) -> None:
     kept = ("approvals", "decisions", "effects", "audit", "policies", "people", "outbox", "rates")
+    kept += ("policy_drafts", "policy_publications")
     for role in (roles.staff, roles.worker):
         for table in kept:
             assert refused(granted, role, f"delete from {table} where false"), f"{role} {table}"
@@ -136,10 +144,41 @@ def test_the_staff_side_moves_no_money_and_names_nobody(granted: str, roles: Rol
         "update approvals set state = 'approved' where false",
         "insert into people default values",
         "update people set limits = limits where false",
-        "insert into policies default values",
         "insert into outbox default values",
     ):
         assert refused(granted, roles.staff, statement), statement
+
+
+@pytest.mark.postgres
+@pytest.mark.asvs("13.2.2")
+def test_the_staff_side_adds_policies_and_drafts_and_changes_none(granted: str, roles: Roles) -> None:
+    for table in ("policies", "policy_drafts", "policy_publications"):
+        names = ", ".join(column.name for column in TABLES[table].columns)
+        assert not refused(granted, roles.staff, f"insert into {table} ({names}) select {names} from {table}"), table
+        for column in TABLES[table].columns:
+            change = f"update {table} set {column.name} = {column.name} where false"
+            assert refused(granted, roles.staff, change), f"{table}.{column.name}"
+    assert not refused(granted, roles.staff, "update rates set rate = rate where false")
+    assert refused(granted, roles.staff, "update rates set currency = currency where false")
+
+
+@pytest.mark.postgres
+async def test_the_console_drafts_and_publishes_under_its_role(granted: str, roles: Roles) -> None:
+    async with open_office(granted) as office:
+        engine = open_engine(under(granted, roles.staff))
+        desk = replace(office.desk, ledger=SqlLedger(engine))
+        limits = {**desk.policy.plain_limits, "sums": {**desk.policy.plain_limits["sums"], "days": 31}}
+        policy = drafting.typed_policy(limits, desk.policy.plain_table)
+        administrator, controller = office.rows.people["administrator"], office.rows.people["controller"]
+        rates = [{"currency": "EUR", "rate": "1.25", "as_of": "2026-08-03"}]
+        made = [
+            await drafting.draft_policy(desk, administrator, policy, "A day more."),
+            await drafting.draft_rates(desk, administrator, rates, ""),
+        ]
+        who = drafting.Publisher(controller, desk.clock())
+        found = [await drafting.publish_draft(desk, who, draft.draft_id) for draft in made]
+        await engine.dispose()
+    assert [(draft.version, draft.published_by) for draft in found] == [(2, "p-controller"), (None, "p-controller")]
 
 
 @pytest.mark.postgres

@@ -1,0 +1,135 @@
+"""The limits in words, and what differs between two policies; needs no engine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from plixo.domain.people import Group
+from plixo.policy.rules import Rule
+
+SUMS: Final = {
+    "requester_automatic": "A requester's automatic credits",
+    "customer_automatic": "A customer's automatic credits",
+    "customer_all": "A customer's credits, one approver",
+    "company_day": "All credits of a day, without CFO",
+    "requester_day": "A requester's of a day, without CFO",
+}
+"""The sums and ceilings in words."""
+
+
+class Line(NamedTuple):
+    """One limit, to be shown.
+
+    Attributes:
+        field: Where it stands, such as `approve.credit.controller`.
+        label: What it limits, in words.
+        value: The limit, in words.
+    """
+
+    field: str
+    label: str
+    value: str
+
+
+class Difference(NamedTuple):
+    """One thing that differs between two policies.
+
+    Attributes:
+        what: A limit's label, or a rule's id.
+        before: What the first says; empty where it says nothing of it.
+        after: What the second says; empty where it says nothing of it.
+    """
+
+    what: str
+    before: str
+    after: str
+
+
+def limits_in_words(plain: Mapping[str, Any]) -> list[Line]:
+    """What people may do alone and approve, and the sums behind it, as published: amounts in whole major units."""
+    return [*_authority(plain), *_sums(plain)]
+
+
+def clocks_in_words(plain: Mapping[str, Any]) -> list[Line]:
+    """When answers are due, and the other rules that are numbers."""
+    clocks = [
+        Line(
+            f"clocks.{group}",
+            f"{label(group)} answers",
+            f"within {row['due_hours']} h; reminded after {row['remind_hours']} h, given back after "
+            f"{row['expire_hours']} h",
+        )
+        for group, row in plain["clocks"].items()
+    ]
+    rules, base = plain["rules"], plain["base_currency"]
+    fresh = f"above {rules['fresh_sign_in_above']:,} {base}, of the last {rules['fresh_sign_in_minutes']} min"
+    return [
+        *clocks,
+        Line("rules.rate_days", "An exchange rate holds", f"{rules['rate_days']} days"),
+        Line("rules.fresh_sign_in", "A decision needs a fresh sign-in", fresh),
+    ]
+
+
+def differences(
+    before: tuple[Mapping[str, Any], Sequence[Rule]], after: tuple[Mapping[str, Any], Sequence[Rule]]
+) -> list[Difference]:
+    """What the second policy says otherwise than the first.
+
+    Args:
+        before: Its limits as published, and its rules in their order.
+        after: The same of the other.
+    """
+    (limits, rules), (new_limits, new_rules) = before, after
+    return [*_limit_differences(limits, new_limits), *_rule_differences(rules, new_rules)]
+
+
+def _limit_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+    old, new = ({line.field: line for line in _all_lines(plain)} for plain in (before, after))
+    for field in dict.fromkeys((*old, *new)):
+        was, now = old.get(field), new.get(field)
+        known = now or was
+        if known and (was.value if was else "") != (now.value if now else ""):
+            yield Difference(known.label, was.value if was else "", now.value if now else "")
+
+
+def _rule_differences(before: Sequence[Rule], after: Sequence[Rule]) -> Iterator[Difference]:
+    old, new = ({rule.rule: rule for rule in rules} for rules in (before, after))
+    for name in dict.fromkeys((*old, *new)):
+        was, now = _rule(old.get(name)), _rule(new.get(name))
+        if was != now:
+            yield Difference(f"Rule {name}", was, now)
+    kept, now_kept = [name for name in old if name in new], [name for name in new if name in old]
+    if kept != now_kept:
+        yield Difference("Order of the rules", ", ".join(kept), ", ".join(now_kept))
+
+
+def _rule(rule: Rule | None) -> str:
+    return f"{rule.words} ({rule.conditions}: {rule.answers})" if rule else ""
+
+
+def _all_lines(plain: Mapping[str, Any]) -> list[Line]:
+    base = Line("base_currency", "Base currency", plain["base_currency"])
+    return [base, *limits_in_words(plain), *clocks_in_words(plain)]
+
+
+def _authority(plain: Mapping[str, Any]) -> Iterator[Line]:
+    base = plain["base_currency"]
+    for group, row in plain["authority"].items():
+        for kind, amount in row.items():
+            yield Line(f"authority.{group}.{kind}", f"{label(group)} alone", f"{amount:,} {base} a {kind}")
+    for kind, row in plain["approve"].items():
+        for group, amount in row.items():
+            yield Line(f"approve.{kind}.{group}", f"{label(group)} approves", f"{amount:,} {base} a {kind}")
+
+
+def _sums(plain: Mapping[str, Any]) -> Iterator[Line]:
+    base, days = plain["base_currency"], plain["sums"]["days"]
+    for name, amount in plain["sums"].items():
+        if name != "days":
+            yield Line(f"sums.{name}", SUMS.get(name, label(name)), f"{amount:,} {base} in {days} days")
+    for name, amount in plain["ceilings"].items():
+        yield Line(f"ceilings.{name}", SUMS.get(name, label(name)), f"{amount:,} {base}")
+
+
+def label(name: str) -> str:
+    """A name of the limits file as people say it."""
+    return Group(name).label if name in set(Group) else name.replace("_", " ").capitalize()

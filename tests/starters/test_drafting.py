@@ -1,0 +1,288 @@
+"""Drafting and publishing: who may, what becomes of it, and that every desk takes it up."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plixo.bootstrap import prepare_database, published_policy
+from plixo.config import Settings
+from plixo.domain.credit import CreditForm
+from plixo.domain.ids import POLICY_CHAIN
+from plixo.domain.people import Group
+from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
+from plixo.policy.published import PublishedPolicy, load_policy
+from plixo.ports import Customer
+from plixo.store import audit, audit_export, policies
+from plixo.store.audit_file import check_block
+from plixo.store.drafts import Draft
+from starters import drafting
+from starters.credits import preview_credit, request_credit
+from tests.support.desk import Office, open_office
+from tests.support.rows import PlayedStripe, fresh_sqlite
+
+pytestmark = pytest.mark.asvs("2.3.5")
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with open_office(await fresh_sqlite(tmp_path)) as opened:
+        yield opened
+
+
+def lower(policy: PublishedPolicy, controller: int = 3000) -> PublishedPolicy:
+    limits = json.loads(json.dumps(policy.plain_limits))
+    limits["approve"]["credit"]["controller"] = controller
+    return drafting.typed_policy(limits, policy.plain_table)
+
+
+async def drafted(office: Office, **changed: Any) -> Draft:
+    async with office.rows.ledger.read() as session:
+        desk = await office.desk.up_to_date(session)
+    policy = lower(desk.policy, **changed)
+    return await drafting.draft_policy(desk, office.rows.people["administrator"], policy, "Less alone.")
+
+
+async def publish(office: Office, draft: Draft, role: str = "controller") -> Draft:
+    who = drafting.Publisher(office.rows.people[role], office.rows.clock())
+    return await drafting.publish_draft(office.desk, who, draft.draft_id)
+
+
+async def chain(office: Office) -> list[audit.AuditLine]:
+    return await office.rows.trail(POLICY_CHAIN)
+
+
+async def test_a_published_draft_routes_the_next_request_and_leaves_the_others(office: Office) -> None:
+    before = await office.ask("4200.00")
+    draft = await publish(office, await drafted(office))
+    assert (draft.version, draft.published_by) == (2, "p-controller")
+    after = await office.ask("4200.00")
+    assert before.record.approval.path.describe() == ("Controller",)
+    assert after.record.approval.path.describe() == ("Controller and Legal",)
+    assert (await office.rows.record(before.record.approval.approval_id)).policy == office.desk.policy.reference
+    assert after.record.policy == f"2@{draft.hash[:12]}"
+    assert (await published_policy(office.rows.ledger)).version == 2
+
+
+async def test_each_version_is_parsed_once(office: Office) -> None:
+    await publish(office, await drafted(office))
+    found = []
+    for _ in range(2):
+        async with office.rows.ledger.read() as session:
+            found.append((await office.desk.up_to_date(session)).policy)
+    assert found[0] is found[1]
+    assert office.desk.policy.version == 1
+
+
+async def test_drafting_and_publishing_are_in_a_chain_of_their_own_refusals_too(office: Office) -> None:
+    draft = await drafted(office)
+    with pytest.raises(NotAllowed):
+        await publish(office, draft, "legal")
+    await publish(office, draft)
+    lines = await chain(office)
+    assert [(line.event, line.actor) for line in lines] == [
+        ("policy_drafted", "p-administrator"),
+        ("policy_publish_refused", "p-legal"),
+        ("policy_published", "p-controller"),
+    ]
+    assert lines[2].detail == {
+        "draft_id": draft.draft_id,
+        "author": "p-administrator",
+        "hash": draft.hash,
+        "version": 2,
+        "base_version": 1,
+    }
+    async with office.rows.ledger.read() as session:
+        blocks = [block async for block in audit_export.blocks(session, [POLICY_CHAIN])]
+    assert [check_block(block, office.rows.verifier) for block in blocks] == [None]
+
+
+@pytest.mark.parametrize("role", ["billing_admin", "controller", "cfo", "legal", "finance", "support", "operator"])
+async def test_only_administrators_draft(office: Office, role: str) -> None:
+    with pytest.raises(NotAllowed) as refusal:
+        await drafting.draft_policy(office.desk, office.rows.people[role], lower(office.desk.policy), "")
+    assert refusal.value.code == "not_drafter"
+    assert [line.event for line in await chain(office)] == ["policy_draft_refused"]
+
+
+@pytest.mark.parametrize("role", ["administrator", "legal", "finance", "billing_admin", "support", "operator"])
+async def test_only_a_controller_or_the_cfo_publishes(office: Office, role: str) -> None:
+    with pytest.raises(NotAllowed) as refusal:
+        await publish(office, await drafted(office), role)
+    assert refusal.value.code == "not_publisher"
+    assert (await published_policy(office.rows.ledger)).version == 1
+
+
+async def test_nobody_publishes_their_own_draft(office: Office) -> None:
+    await office.rows.change_person("administrator", groups=frozenset({Group.ADMINISTRATOR, Group.CONTROLLER}))
+    draft = await drafted(office)
+    with pytest.raises(NotAllowed) as refusal:
+        await publish(office, draft, "administrator")
+    assert refusal.value.code == "own_draft"
+    assert (await publish(office, draft, "cfo")).version == 2
+
+
+@pytest.mark.asvs("7.5.3")
+async def test_publishing_needs_a_fresh_sign_in(office: Office) -> None:
+    draft = await drafted(office)
+    old = office.rows.clock() - timedelta(minutes=16)
+    who = drafting.Publisher(office.rows.people["controller"], old)
+    with pytest.raises(NotAllowed) as refusal:
+        await drafting.publish_draft(office.desk, who, draft.draft_id)
+    assert refusal.value.problems[0].field == "session"
+
+
+async def test_a_draft_is_published_once_and_not_after_another_one(office: Office) -> None:
+    first, second = await drafted(office), await drafted(office, controller=2000)
+    made = await publish(office, first)
+    assert await publish(office, first) == made, "the same person again changes nothing"
+    for draft, role, code in ((first, "cfo", "draft_published"), (second, "cfo", "draft_outdated")):
+        with pytest.raises(Conflict) as refusal:
+            await publish(office, draft, role)
+        assert refusal.value.code == code
+        assert refusal.value.problems[0].field == "draft"
+    with pytest.raises(NotFound):
+        await publish(office, replace(first, draft_id="PD-NONE"))
+    assert (await published_policy(office.rows.ledger)).version == 2
+
+
+async def test_the_same_draft_twice_is_one(office: Office) -> None:
+    assert await drafted(office) == await drafted(office)
+    assert len(await chain(office)) == 1
+
+
+async def test_going_back_is_a_new_version_with_the_old_content(office: Office) -> None:
+    await publish(office, await drafted(office))
+    async with office.rows.ledger.read() as session:
+        desk = await office.desk.up_to_date(session)
+    again = await drafting.draft_again(desk, office.rows.people["administrator"], 1, "Back.")
+    assert (await publish(office, again)).version == 3
+    async with office.rows.ledger.read() as session:
+        found = await policies.versions(session)
+    assert [one.version for one in found] == [3, 2, 1]
+    assert found[0].hash == found[2].hash != found[1].hash
+    with pytest.raises(NotFound):
+        await drafting.draft_again(desk, office.rows.people["administrator"], 9, "")
+
+
+async def test_what_holds_already_or_counts_otherwise_is_no_draft(office: Office) -> None:
+    administrator = office.rows.people["administrator"]
+    with pytest.raises(Refused) as refusal:
+        await drafting.draft_policy(office.desk, administrator, office.desk.policy, "")
+    assert refusal.value.code == "policy_unchanged"
+    euros = drafting.typed_policy(
+        {**office.desk.policy.plain_limits, "base_currency": "EUR"}, office.desk.policy.plain_table
+    )
+    with pytest.raises(Refused) as refusal:
+        await drafting.draft_policy(office.desk, administrator, euros, "")
+    assert refusal.value.problems[0].field == "limits.base_currency"
+    with pytest.raises(Refused) as refusal:
+        await drafting.draft_policy(office.desk, administrator, lower(office.desk.policy), "{{7*7}}")
+    assert refusal.value.problems[0].field == "note"
+
+
+@pytest.mark.parametrize(
+    ("limits", "table", "field"),
+    [
+        ({"base_currency": "USD"}, None, "limits.authority"),
+        (None, None, "limits"),
+        ("right", {"nodes": 1}, "table.nodes"),
+        ("right", {"nodes": [1.5]}, "table"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_field(limits: Any, table: Any, field: str) -> None:
+    right = dict(load_policy(Settings().policies).plain_limits) if limits == "right" else limits
+    with pytest.raises(Refused) as refusal:
+        drafting.typed_policy(right, table)
+    assert refusal.value.problems[0].field == field
+
+
+RATES = [{"currency": "EUR", "rate": "1.25", "as_of": "2026-08-03"}]
+
+
+async def published_rates(office: Office, rows: list[dict[str, str]] = RATES) -> Draft:
+    draft = await drafting.draft_rates(office.desk, office.rows.people["administrator"], rows, "The central bank.")
+    return await publish(office, draft, "cfo")
+
+
+async def in_euros(_stripe: PlayedStripe, customer_id: str) -> Customer:
+    return Customer(customer_id, "Example GmbH", "pay@example.com", "EUR")
+
+
+async def test_a_published_rate_routes_and_is_kept_on_the_request(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedStripe, "customer", in_euros)
+    before = await office.ask("100.00", currency="EUR", invoice="")
+    assert before.record.approval.path.rule == "no-exchange-rate"
+    assert (before.record.rate, before.record.base_minor) == (None, 10_000)
+    assert (await published_rates(office)).version is None
+    after = await office.ask("100.00", currency="EUR", invoice="")
+    assert after.record.approval.path.automatic
+    kept = await office.rows.record(after.record.approval.approval_id)
+    assert (kept.rate, kept.base_minor, kept.base_currency) == ("1.25", 12_500, "USD")
+    (requested, *_) = await office.rows.trail(kept.approval.approval_id)
+    assert (requested.detail["rate"], requested.detail["rate_as_of"]) == ("1.25", "2026-08-03T00:00:00+00:00")
+    await published_rates(office, [{**RATES[0], "rate": "2", "as_of": "2026-08-03T01:00:00+00:00"}])
+    assert (await office.rows.record(kept.approval.approval_id)).rate == "1.25"
+
+
+async def test_an_older_rate_does_not_come_back(office: Office) -> None:
+    await published_rates(office)
+    with pytest.raises(Conflict) as refusal:
+        await published_rates(office, [{**RATES[0], "as_of": "2026-08-01"}])
+    assert refusal.value.code == "draft_outdated"
+
+
+async def test_rates_are_drafted_by_administrators_and_named_when_wrong(office: Office) -> None:
+    with pytest.raises(NotAllowed):
+        await drafting.draft_rates(office.desk, office.rows.people["controller"], RATES, "")
+    with pytest.raises(Refused) as refusal:
+        await drafting.draft_rates(office.desk, office.rows.people["administrator"], [{**RATES[0], "rate": "0"}], "")
+    assert refusal.value.problems[0].field == "rates.1.rate"
+
+
+async def test_asking_with_a_preview_says_what_has_changed_since(office: Office) -> None:
+    admin = office.rows.people["billing_admin"]
+    form = CreditForm("cus_ExampleLogistics", "4200.00", "USD", "service_outage", "p-1", note="Down.")
+    seen = await preview_credit(office.desk, admin, form)
+    same = await request_credit(office.desk, admin, form, seen=seen.token)
+    assert same.changed == ""
+    await publish(office, await drafted(office))
+    asked = await request_credit(office.desk, admin, replace(form, request_id="p-2"), seen=seen.token)
+    assert asked.changed.startswith(
+        "When it was checked, Controller would have been asked; now it is Controller and Legal"
+    )
+    assert asked.changed.endswith("Policy version 2 has followed version 1 since.")
+    (requested, *_) = await office.rows.trail(asked.record.approval.approval_id)
+    assert requested.detail["changed_since_preview"] == asked.changed
+
+
+async def test_a_release_follows_a_release_and_never_what_people_published(tmp_path: Path) -> None:
+    url = await fresh_sqlite(tmp_path)
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    shipped = Settings().policies
+    for name in ("limits.toml", "approvals.jdm.json"):
+        (folder / name).write_text((shipped / name).read_text())
+    settings = Settings(env="dev", data=tmp_path, database_url=url, policies=folder)
+
+    async def release(controller: int) -> None:
+        text = (shipped / "limits.toml").read_text()
+        (folder / "limits.toml").write_text(text.replace("controller = 25_000", f"controller = {controller}"))
+        await prepare_database(settings)
+
+    async with open_office(url) as office:
+        await release(24_000)
+        await release(24_000)
+        assert (await published_policy(office.rows.ledger)).version == 2
+        assert [(line.event, line.actor) for line in await chain(office)] == [("policy_published", "system")]
+        draft = await publish(office, await drafted(office))
+        assert draft.version == 3
+        await release(23_000)
+        found = await published_policy(office.rows.ledger)
+        assert (found.version, found.hash) == (3, draft.hash)
