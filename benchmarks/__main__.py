@@ -10,15 +10,16 @@ from typing import Final
 from benchmarks.credits import Sizes, measure_credits
 from benchmarks.figures import Figure, document, machine, show
 from benchmarks.house import folder, open_house
+from benchmarks.inbox import measure_inbox
 from benchmarks.sides import Failed
 from benchmarks.standing import measure_standing
 from benchmarks.starting import measure_help, measure_ready
 from demo.places import CannotStart
 from demo.waiting import NeverHappened
 
-PARTS: Final = ("help", "ready", "credit", "open")
+PARTS: Final = ("help", "ready", "credit", "open", "inbox")
 USUAL: Final = ("help", "ready", "credit")
-"""`open` takes minutes for its ten thousand requests."""
+"""`open` takes minutes for its ten thousand requests; `inbox` fills a table of a hundred thousand, twice."""
 
 
 def main(given: Sequence[str]) -> int:
@@ -53,6 +54,8 @@ async def _measured(asked: argparse.Namespace) -> list[Figure]:
         with folder() as data:
             async with open_house(data, asked.open // 20 + 1) as house:
                 found += await measure_standing(house, asked.open)
+    if "inbox" in parts:
+        found += await measure_inbox(asked.inbox)
     return found
 
 
@@ -67,6 +70,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--wave", type=int, default=usual.wave, help="requests a wave")
     parser.add_argument("--at-once", type=int, default=usual.at_once, help="how many of a wave at a time")
     parser.add_argument("--open", type=int, default=10_000, help="requests that the part `open` leaves waiting")
+    parser.add_argument("--inbox", type=int, default=100_000, help="requests in the table of the part `inbox`")
     return parser.parse_args(given)
 
 

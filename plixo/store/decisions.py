@@ -1,6 +1,6 @@
 """Reading and writing signed decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +15,11 @@ from plixo.store.models import ApprovalRow, DecisionRow
 _APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
 _OF_APPROVAL: Final = select(DecisionRow).where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id)
 _RECORDED: Final = select(DecisionRow).where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position)
+_OF_APPROVALS: Final = (
+    select(DecisionRow)
+    .where(DecisionRow.approval_id.in_(bindparam("approval_ids", expanding=True)))
+    .order_by(DecisionRow.approval_id, DecisionRow.position)
+)
 _LAST: Final = select(func.max(DecisionRow.position)).where(_APPROVAL)
 _ONE: Final = (
     select(DecisionRow)
@@ -63,6 +68,16 @@ async def recorded(session: AsyncSession, approval_id: str) -> tuple[Decision, .
     """What was recorded of a request, in the order it was recorded."""
     rows = (await session.execute(_RECORDED, {"approval_id": approval_id})).scalars()
     return tuple(_decision(row) for row in rows)
+
+
+async def recorded_of(session: AsyncSession, approval_ids: Collection[str]) -> Mapping[str, tuple[Decision, ...]]:
+    """What was recorded of each of these requests, in the order it was recorded."""
+    found: dict[str, tuple[Decision, ...]] = {}
+    if approval_ids:
+        for row in (await session.execute(_OF_APPROVALS, {"approval_ids": sorted(approval_ids)})).scalars():
+            if row.status == "recorded":  # asked for here, it would tempt SQLite to read all that ever was
+                found[row.approval_id] = (*found.get(row.approval_id, ()), _decision(row))
+    return found
 
 
 async def settle(session: AsyncSession, decision_id: str, status: str, why: str, now: datetime) -> None:
