@@ -282,6 +282,7 @@ class Letter:
         template: Name under `templates/email`.
         context: What the template is filled with.
         bulk: It is about one of many: other mails leave first.
+        not_before: It is kept until then; None where it may leave at once.
     """
 
     key: str
@@ -289,6 +290,7 @@ class Letter:
     template: str
     context: dict[str, Any]
     bulk: bool = False
+    not_before: datetime | None = None
 
 
 class Transaction(Protocol):
@@ -300,6 +302,10 @@ class Transaction(Protocol):
 
     async def save(self, record: Record) -> None:
         """Write back what may change of a request."""
+        ...
+
+    async def applied_automatically(self, since: datetime, until: datetime) -> Sequence[Record]:
+        """What was applied in Stripe in that time without anybody being asked, oldest first."""
         ...
 
     async def decisions(self, approval_id: str) -> Sequence[StoredDecision]:

@@ -34,6 +34,7 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
             sent_at=None,
             problem="",
             bulk=letter.bulk,
+            not_before=letter.not_before,
         ),
     )
     await session.flush()
@@ -47,7 +48,11 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
     """
     query = (
         select(OutboxRow)
-        .where(OutboxRow.sent_at.is_(None), or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now))
+        .where(
+            OutboxRow.sent_at.is_(None),
+            or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < now),
+            or_(OutboxRow.not_before.is_(None), OutboxRow.not_before <= now),
+        )
         .order_by(OutboxRow.bulk, OutboxRow.created_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
