@@ -1,6 +1,6 @@
 """What activities and starters need of the world, as Protocols, and the plain data that crosses them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
+from plixo.domain.reconciling import Holding
 
 
 class PaymentsError(Exception):
@@ -153,6 +154,14 @@ class Payments(Protocol):
 
     async def find(self, effect: Effect) -> StripeObject | None:
         """The effect's object, if an earlier try made it."""
+        ...
+
+    def credit_notes_of_ours(self) -> AsyncIterator[Holding]:
+        """Every credit note that carries an effect's id, the newest first."""
+        ...
+
+    def balance_credits_of_ours(self, customer_id: str) -> AsyncIterator[Holding]:
+        """Every entry of a customer's balance that carries an effect's id."""
         ...
 
 

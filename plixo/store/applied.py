@@ -1,7 +1,8 @@
 """Reading what was applied in Stripe in some time, for those who look back on it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from plixo.domain.approval import State
 from plixo.ports import Record
 from plixo.store.approvals import to_record
+from plixo.store.decisions import recorded_of
 from plixo.store.models import ApprovalRow
+
+_AT_ONCE: Final = 500
+"""How many ids a statement names."""
 
 
 async def between(
@@ -33,3 +38,15 @@ async def between(
         query = query.where(ApprovalRow.automatic)
     rows = await session.execute(query.order_by(ApprovalRow.ended_at, ApprovalRow.approval_id))
     return [to_record(row, ()) for row in rows.scalars()]
+
+
+async def with_decisions(session: AsyncSession, ids: Collection[str]) -> Sequence[Record]:
+    """Requests by id with what was recorded of them; ids without a request are missing."""
+    found: list[Record] = []
+    ordered = sorted(set(ids))
+    for begin in range(0, len(ordered), _AT_ONCE):
+        some = ordered[begin : begin + _AT_ONCE]
+        rows = (await session.execute(select(ApprovalRow).where(ApprovalRow.approval_id.in_(some)))).scalars().all()
+        said = await recorded_of(session, some)
+        found += [to_record(row, said.get(row.approval_id, ())) for row in rows]
+    return found

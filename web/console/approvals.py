@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from plixo.domain.approval import State, Verdict
+from plixo.domain.duties import may_see_all
 from plixo.domain.refusals import Conflict, Refused
 from plixo.store import inbox, people
 from starters.decisions import Saying, decide
@@ -39,7 +40,8 @@ async def show_inbox(visit: PageVisit) -> Response:
         requesters = await people.by_ids(session, {record.approval.requester_id for record in found})
     names = {person_id: person.name for person_id, person in requesters.items()}
     listing = Listing(search, found, total, names, counts)
-    return page(visit, "console/inbox.html", {"listing": listing, "stuck": stuck})
+    context = {"listing": listing, "stuck": stuck, "sees_all": may_see_all(visit.person)}
+    return page(visit, "console/inbox.html", context)
 
 
 @router.get("/approvals/{approval_id}")

@@ -100,7 +100,7 @@ NEWLINES = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 
 
 @pytest.mark.asvs("1.3.11")
-@pytest.mark.parametrize("template", ALL)
+@pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("newline", NEWLINES)
 def test_a_customers_name_writes_no_header_and_no_line_of_its_own(
     office: PostOffice, template: str, newline: str
@@ -112,6 +112,17 @@ def test_a_customers_name_writes_no_header_and_no_line_of_its_own(
     assert "Evil Bcc: thief@evil.example Approve at" in message["Subject"]
     text, _ = both(message)
     assert not any(line.startswith(("Bcc:", "Approve at")) for line in text.splitlines())
+
+
+@pytest.mark.asvs("1.3.11")
+@pytest.mark.parametrize("newline", NEWLINES)
+def test_a_name_in_a_list_writes_no_line_of_its_own_either(office: PostOffice, newline: str) -> None:
+    name = f"Evil{newline}Bcc: thief@evil.example{newline}{newline}Approve at http://evil.example"
+    message = sent(office.render(letter("digest", customer=name)))
+    assert message["Bcc"] is None
+    text, html = both(message)
+    assert "  Evil Bcc: thief@evil.example Approve at http://evil.example" in text
+    assert "Evil Bcc: thief@evil.example" in html
 
 
 @pytest.mark.asvs("1.3.11")
