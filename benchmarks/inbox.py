@@ -79,7 +79,8 @@ async def measure_inbox(size: int) -> list[Figure]:
     try:
         with folder() as data:
             url = f"{SERVER.rpartition('/')[0]}/{name}"
-            settings = Settings(env="dev", data=data, **_NOWHERE, DATABASE_URL=url)
+            named: dict[str, Any] = {**_NOWHERE, "DATABASE_URL": url}
+            settings = Settings(env="dev", data=data, **named)
             return found + await _on("postgresql", settings, size)
     finally:
         with psycopg.connect(SERVER, autocommit=True) as server:

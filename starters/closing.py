@@ -116,11 +116,10 @@ async def sheet_lines(ledger: SqlLedger, period: Period, clock: Clock) -> Sequen
 
 async def _applied(ledger: SqlLedger, period: Period, began: datetime) -> Sequence[Record]:
     async with ledger.read() as session:
-        found = await applied.between(session, period.since, min(period.until, began))
-        return sorted(
-            await applied.with_decisions(session, [one.approval.approval_id for one in found]),
-            key=lambda one: (one.ended_at or began, one.approval.approval_id),
-        )
+        found = await applied.ids_between(session, period.since, min(period.until, began))
+        place = {approval_id: number for number, approval_id in enumerate(found)}
+        records = await applied.with_decisions(session, found)
+    return sorted(records, key=lambda record: place[record.approval.approval_id])
 
 
 async def _holdings(books: Books, records: Sequence[Record], period: Period) -> list[Holding]:

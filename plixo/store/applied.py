@@ -1,10 +1,11 @@
 """Reading what was applied in Stripe in some time, for those who look back on it."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.approval import State
@@ -17,27 +18,17 @@ _AT_ONCE: Final = 500
 """How many ids a statement names."""
 
 
-async def between(
-    session: AsyncSession, since: datetime, until: datetime, *, automatic: bool = False
-) -> Sequence[Record]:
-    """Requests that were applied from a moment until before another, oldest first; decisions are left out.
-
-    Args:
-        session: Reads the database.
-        since: The first moment.
-        until: The first that is not meant any more.
-        automatic: Only those that nobody was asked about.
-    """
-    query = select(ApprovalRow).where(
-        ApprovalRow.ended_at >= since,
-        ApprovalRow.ended_at < until,
-        ApprovalRow.ended_at.is_not(None),  # what the index holds
-        ApprovalRow.state == State.EXECUTED.value,
-    )
-    if automatic:
-        query = query.where(ApprovalRow.automatic)
+async def automatically(session: AsyncSession, since: datetime, until: datetime) -> Sequence[Record]:
+    """Requests that were applied from a moment until before another, and that nobody was asked about; oldest first."""
+    query = select(ApprovalRow).where(*_in_time(since, until), ApprovalRow.automatic)
     rows = await session.execute(query.order_by(ApprovalRow.ended_at, ApprovalRow.approval_id))
     return [to_record(row, ()) for row in rows.scalars()]
+
+
+async def ids_between(session: AsyncSession, since: datetime, until: datetime) -> Sequence[str]:
+    """Which requests were applied from a moment until before another, oldest first."""
+    query = select(ApprovalRow.approval_id).where(*_in_time(since, until))
+    return (await session.execute(query.order_by(ApprovalRow.ended_at, ApprovalRow.approval_id))).scalars().all()
 
 
 async def with_decisions(session: AsyncSession, ids: Collection[str]) -> Sequence[Record]:
@@ -49,4 +40,14 @@ async def with_decisions(session: AsyncSession, ids: Collection[str]) -> Sequenc
         rows = (await session.execute(select(ApprovalRow).where(ApprovalRow.approval_id.in_(some)))).scalars().all()
         said = await recorded_of(session, some)
         found += [to_record(row, said.get(row.approval_id, ())) for row in rows]
+        await asyncio.sleep(0)  # SQLite never waits: let others have their turn between two batches
     return found
+
+
+def _in_time(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ApprovalRow.ended_at >= since,
+        ApprovalRow.ended_at < until,
+        ApprovalRow.ended_at.is_not(None),  # what the index holds
+        ApprovalRow.state == State.EXECUTED.value,
+    )

@@ -29,7 +29,7 @@ class SqlTransaction:
 
     async def applied_automatically(self, since: datetime, until: datetime) -> Sequence[Record]:
         """What was applied in Stripe in that time without anybody being asked, oldest first."""
-        return await applied.between(self.session, since, until, automatic=True)
+        return await applied.automatically(self.session, since, until)
 
     async def decisions(self, approval_id: str) -> Sequence[StoredDecision]:
         """All decisions on a request, in the order they were signed."""

@@ -39,7 +39,7 @@ def show_sheet(
     """
     with reached(reach) as api:
         found = api.get("finance", "sheet", **{"from": first, "to": last})
-    written = [line(f"{len(found['rows'])} rows are written to {csv}.")] if csv and _write(csv, found["rows"]) else []
+    written = [line(_write(csv, found["rows"]))] if csv else []
     differing = [line(f"{_about(one)}: {one['why']}") for one in found["differences"]]
     moving = [line(f"{one}: under way, and not counted") for one in found["under_way"]]
     page = pages(heading(_verdict(found)), _totals(found), *differing, *moving, line(""), _rows(found), *written)
@@ -47,7 +47,7 @@ def show_sheet(
     return 0 if found["ties"] else 1
 
 
-def _write(file: Path, rows: Sequence[Mapping[str, str]]) -> bool:
+def _write(file: Path, rows: Sequence[Mapping[str, str]]) -> str:
     from plixo.domain.finance_sheet import csv_text  # noqa: PLC0415 - `plixo --help` stays quick
 
     try:
@@ -57,7 +57,7 @@ def _write(file: Path, rows: Sequence[Mapping[str, str]]) -> bool:
         raise CommandFailed(f"{file} is there already; name another file.") from there
     except OSError as error:
         raise CommandFailed(f"{file} cannot be written: {error.strerror}.") from error
-    return True
+    return f"{'1 row is' if len(rows) == 1 else f'{len(rows)} rows are'} written to {file}."
 
 
 def _verdict(found: Answer) -> str:
