@@ -28,8 +28,8 @@ PROMISED = """
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
     approvals list;
     approvals show; approvals approve; approvals reject; policy show; policy check; people list; people check;
-    customers list; invoices list; finance sheet; login; status; audit verify; audit export; audit checkpoint; stripe reconcile;
-    db upgrade; temporal setup; keys list; keys rotate; worker; web; standin
+    customers list; invoices list; login; status; audit verify; audit export; audit checkpoint; stripe reconcile;
+    finance sheet; db upgrade; temporal setup; keys list; keys rotate; worker; web; standin
 """
 
 
