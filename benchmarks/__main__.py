@@ -11,15 +11,17 @@ from benchmarks.credits import Sizes, measure_credits
 from benchmarks.figures import Figure, document, machine, show
 from benchmarks.house import CUSTOMERS, folder, open_house
 from benchmarks.importing import ROWS_AN_INVOICE, measure_import
+from benchmarks.inbox import measure_inbox
 from benchmarks.sides import Failed
 from benchmarks.standing import measure_standing
 from benchmarks.starting import measure_help, measure_ready
 from demo.places import CannotStart
 from demo.waiting import NeverHappened
 
-PARTS: Final = ("help", "ready", "credit", "open", "import")
+PARTS: Final = ("help", "ready", "credit", "open", "import", "inbox")
 USUAL: Final = ("help", "ready", "credit")
-"""`open` and `import` take many minutes for their ten thousand requests."""
+"""`open` and `import` take many minutes for their ten thousand requests; `inbox` fills a table of a hundred thousand,
+twice."""
 
 
 def main(given: Sequence[str]) -> int:
@@ -59,6 +61,8 @@ async def _measured(asked: argparse.Namespace) -> list[Figure]:
         with folder() as data:
             async with open_house(data, invoices, invoices) as house:
                 found += await measure_import(house, asked.rows, sizes)
+    if "inbox" in parts:
+        found += await measure_inbox(asked.inbox)
     return found
 
 
@@ -75,6 +79,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--open", type=int, default=10_000, help="requests that the part `open` leaves waiting")
     rows = "rows of the file that the part `import` imports"
     parser.add_argument("--import", dest="rows", type=int, default=10_000, help=rows)
+    parser.add_argument("--inbox", type=int, default=100_000, help="requests in the table of the part `inbox`")
     return parser.parse_args(given)
 
 

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from activities.approvals import ApprovalActivities
 from activities.audit import AuditActivities
+from activities.digests import DigestActivities
 from activities.effects import EffectActivities
 from plixo.config import Settings
 from plixo.directory.calendars import PeoplesCalendars, warm_up
@@ -168,6 +169,7 @@ class Workshop:
         approvals: Activities that need the database alone.
         effects: Activities that move money.
         audit: Activities on the audit log.
+        digests: Writes the weekly digest.
         post_office: Sends what the outbox holds.
         temporal: For the approvals queue, and for the sweeper.
         stripe_client: For the money queue: two workers of one process cannot share a client.
@@ -178,6 +180,7 @@ class Workshop:
     approvals: ApprovalActivities
     effects: EffectActivities
     audit: AuditActivities
+    digests: DigestActivities
     post_office: PostOffice
     temporal: Client
     stripe_client: Client
@@ -198,6 +201,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             approvals=ApprovalActivities(ledger, verifier, now, PeoplesCalendars()),
             effects=EffectActivities(ledger, payments, verifier, now),
             audit=AuditActivities(ledger, now),
+            digests=DigestActivities(ledger, now),
             post_office=PostOffice.open(settings),
             temporal=await connect(settings),
             stripe_client=await connect(settings),

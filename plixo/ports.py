@@ -1,6 +1,6 @@
 """What activities and starters need of the world, as Protocols, and the plain data that crosses them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
+from plixo.domain.reconciling import Holding
 
 
 class PaymentsError(Exception):
@@ -165,6 +166,14 @@ class Payments(Protocol):
         """The effect's object, if an earlier try made it; a look-up too long for one try is `LookUpUnfinished`."""
         ...
 
+    def credit_notes_of_ours(self) -> AsyncIterator[Holding]:
+        """Every credit note that carries an effect's id, the newest first."""
+        ...
+
+    def balance_credits_of_ours(self, customer_id: str) -> AsyncIterator[Holding]:
+        """Every entry of a customer's balance that carries an effect's id."""
+        ...
+
 
 class Verifier(Protocol):
     """Checks what the staff side signed; holds public keys only."""
@@ -299,6 +308,7 @@ class Letter:
         template: Name under `templates/email`.
         context: What the template is filled with.
         bulk: It is about one of many: other mails leave first.
+        not_before: It is kept until then; None where it may leave at once.
     """
 
     key: str
@@ -306,6 +316,7 @@ class Letter:
     template: str
     context: dict[str, Any]
     bulk: bool = False
+    not_before: datetime | None = None
 
 
 class Transaction(Protocol):
@@ -317,6 +328,10 @@ class Transaction(Protocol):
 
     async def save(self, record: Record) -> None:
         """Write back what may change of a request."""
+        ...
+
+    async def applied_automatically(self, since: datetime, until: datetime) -> Sequence[Record]:
+        """What was applied in Stripe in that time without anybody being asked, oldest first."""
         ...
 
     async def decisions(self, approval_id: str) -> Sequence[StoredDecision]:

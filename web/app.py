@@ -11,10 +11,11 @@ from plixo.oidc.provider import CALLBACK
 from web import codec, failures, health
 from web.api.approvals import approval_routes
 from web.api.credits import credit_routes
+from web.api.finance import finance_routes
 from web.api.logins import dev_routes, login_routes
 from web.api.policies import policy_routes
 from web.api.reading import reading_routes
-from web.console import approvals, audit, billing, cli_login, mailbox, oidc, policy, signin
+from web.console import approvals, audit, billing, cli_login, finance, mailbox, measures, oidc, policy, signin
 from web.console import credits as credit_pages
 from web.limiting import Counted, Lane, Limiter
 from web.middleware import Gate, HeadAsGet, Shell
@@ -51,9 +52,10 @@ def create_app(staff: Staff) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
-    for pages in (signin, oidc, approvals, credit_pages, billing, audit, policy, cli_login, health, proxy, codec):
+    reading = (billing, finance, audit, policy)
+    for pages in (signin, oidc, measures, approvals, credit_pages, *reading, cli_login, health, proxy, codec):
         app.include_router(pages.router)
-    for routes in (credit_routes, approval_routes, policy_routes, reading_routes, login_routes):
+    for routes in (credit_routes, approval_routes, finance_routes, policy_routes, reading_routes, login_routes):
         app.include_router(routes)
     if dev:
         app.include_router(dev_routes)

@@ -27,6 +27,7 @@ from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import Sweeper
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
+from workflows.digest import DigestWorkflow
 
 STICKY_TIMEOUT: Final = timedelta(seconds=2)
 """How long a workflow's next step waits for the worker that remembers it; when that one was killed, every decision
@@ -102,7 +103,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
     return Worker(
         client,
         task_queue=APPROVALS_QUEUE,
-        workflows=[CreditApprovalWorkflow, CheckpointWorkflow],
+        workflows=[CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
         workflow_runner=SANDBOX,
         activities=[
             activities.open,
@@ -111,6 +112,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
             activities.escalate,
             activities.expire,
             workshop.audit.ask_for_checkpoint,
+            workshop.digests.write_digest,
         ],
         max_concurrent_activities=DATABASE_AT_ONCE,
         max_concurrent_workflow_tasks=STEPS_AT_ONCE,

@@ -13,4 +13,7 @@ WAITS_FOR: Final = SearchAttributeKey.for_keyword_list("PlixoWaitsFor")
 DUE: Final = SearchAttributeKey.for_datetime("PlixoDue")
 """When the answer is due."""
 
+SCHEDULED: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""Temporal's own: when a schedule wanted this run, however late it was started."""
+
 ALL: Final = (KIND, WAITS_FOR, DUE)

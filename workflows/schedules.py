@@ -6,9 +6,16 @@ from typing import Final
 
 from plixo.messages.approvals import APPROVALS_QUEUE
 from workflows.checkpoint import CheckpointWorkflow
+from workflows.digest import DigestWorkflow
 
 CHECKPOINT: Final = "audit-checkpoint"
 """Asks for a checkpoint over the audit log."""
+
+DIGEST: Final = "weekly-digest"
+"""Tells Controllers what went through automatically."""
+
+_MONDAY: Final = timedelta(days=4)
+"""After 1 January 1970, which was a Thursday."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +53,13 @@ def schedules(*, checkpoint_hours: int) -> tuple[Scheduled, ...]:
             workflow=CheckpointWorkflow.__name__,
             task_queue=APPROVALS_QUEUE,
             note="Asks the staff side for a signed checkpoint over the audit log.",
+        ),
+        Scheduled(
+            schedule_id=DIGEST,
+            every=timedelta(weeks=1),
+            offset=_MONDAY + timedelta(hours=6),  # early enough for every morning that is not over yet
+            workflow=DigestWorkflow.__name__,
+            task_queue=APPROVALS_QUEUE,
+            note="Tells Controllers what went through automatically in the week before.",
         ),
     )

@@ -191,6 +191,11 @@ def may_see_all(person: Person) -> bool:
     return person.active and bool(person.groups - {Group.SUPPORT})
 
 
+def may_see_books(person: Person) -> bool:
+    """Whether the person may read the finance sheet: those who answer for the books. Legal decides, and reads none."""
+    return person.belongs_to(Group.FINANCE, Group.CONTROLLER, Group.CFO)
+
+
 def may_operate(person: Person) -> bool:
     """Whether the person may change something in Temporal by hand."""
     return person.belongs_to(Group.OPERATOR)

@@ -56,6 +56,11 @@ def effect_id(approval: str) -> str:
     return f"EF-{approval}"
 
 
+def approval_of_effect(effect: str) -> str:
+    """The approval that an effect's id names, whatever that is."""
+    return effect.removeprefix("EF-")
+
+
 def idempotency_key(approval: str, round_: int) -> str:
     """Stripe's idempotency key for that write: one per approval and round."""
     return f"plixo-{approval}-r{round_}"

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from plixo.domain.approval import State
@@ -34,6 +35,7 @@ class Holding:
         customer_id: Whose.
         amount: Gross.
         stands: Whether it was not voided since.
+        made_at: When Stripe made it; None where nobody looked.
     """
 
     effect_id: str
@@ -42,6 +44,7 @@ class Holding:
     customer_id: str
     amount: Money
     stands: bool = True
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class PostOffice:
     def render(self, letter: Letter) -> EmailMessage:
         """The mail as it will be sent: text and HTML, no tracking."""
         words = {name: _plain(name, value) for name, value in letter.context.items()}
-        context = {**words, "link": f"{self.base_url}/approvals/{letter.context['approval_id']}"}
+        place = letter.context.get("place") or f"/approvals/{letter.context['approval_id']}"
+        context = {**words, "link": f"{self.base_url}{place}"}
         text = self.templates.get_template(f"email/{letter.template}.txt").render(context)
         subject, _, body = text.partition("\n")
         name, sender = parseaddr(self.sender)
@@ -147,6 +148,10 @@ _LONG: Final = frozenset({"note", "comment", "why"})
 
 def _plain(name: str, value: object) -> object:
     """Words without control characters or marks that turn the writing round."""
+    if isinstance(value, list):
+        return [_plain(name, one) for one in value]
+    if isinstance(value, dict):
+        return {inner: _plain(inner, one) for inner, one in value.items()}
     if not isinstance(value, str):
         return value
     lines = value.split("\n") if name in _LONG else [value]

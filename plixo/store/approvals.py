@@ -31,8 +31,8 @@ _ONE_LOCKED: Final = Statement(_BY_ID.with_for_update())
 
 
 _MOVING: Final = (
-    *("net_minor", "tax_minor", "gross_minor", "state", "round", "stage", "waits_for", "stage_since"),
-    *("due_at", "clocks", "ended_at", "stripe_object", "why"),
+    *("net_minor", "tax_minor", "gross_minor", "state", "round", "stage", "waits_for", "stand_ins"),
+    *("stage_since", "due_at", "clocks", "ended_at", "stripe_object", "why"),
 )
 _SAVED: Final = Statement(
     update(ApprovalRow)
@@ -215,7 +215,8 @@ def _moving(record: Record) -> dict[str, Any]:
         "state": approval.state.value,
         "round": approval.round,
         "stage": approval.stage,
-        "waits_for": asked_codes(approval),
+        "waits_for": [group.value for group in approval.waiting_groups()],
+        "stand_ins": _stand_ins(approval),
         "stage_since": record.stage_since,
         "due_at": record.due_at,
         "clocks": _clock_claims(record),
@@ -225,11 +226,15 @@ def _moving(record: Record) -> dict[str, Any]:
     }
 
 
-def asked_codes(approval: Approval) -> list[str]:
-    """Who may decide now, for the inbox: groups that are asked, and `@` and the id of each who stands in by now."""
+def _stand_ins(approval: Approval) -> str:
     groups = approval.waiting_groups()
-    stand_ins = {person for one in approval.escalated if one.seat in groups for person, _basis in one.stand_ins}
-    return [*(group.value for group in groups), *(f"@{person}" for person in sorted(stand_ins))]
+    found = {person for one in approval.escalated if one.seat in groups for person, _basis in one.stand_ins}
+    return "".join(stand_in(person) for person in sorted(found))
+
+
+def stand_in(person_id: str) -> str:
+    """How the inbox finds whoever may decide by now in the place of others: by id, each in lines of its own."""
+    return f"\n{person_id}\n"
 
 
 def _clock_claims(record: Record) -> dict[str, Any] | None:

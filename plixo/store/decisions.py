@@ -1,6 +1,6 @@
 """Reading and writing signed decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +19,11 @@ _APPROVAL: Final = DecisionRow.approval_id == bindparam("approval_id")
 _ROWS: Final = everything_of(DecisionRow)
 _OF_APPROVAL: Final = Statement(_ROWS.where(_APPROVAL).order_by(DecisionRow.submitted_at, DecisionRow.decision_id))
 _RECORDED: Final = Statement(_ROWS.where(_APPROVAL, DecisionRow.status == "recorded").order_by(DecisionRow.position))
+_OF_APPROVALS: Final = (
+    select(DecisionRow)
+    .where(DecisionRow.approval_id.in_(bindparam("approval_ids", expanding=True)))
+    .order_by(DecisionRow.approval_id, DecisionRow.position)
+)
 _ONE: Final = Statement(_ROWS.where(DecisionRow.decision_id == bindparam("decision_id")))
 _SETTLED_AS: Final = Statement(
     update(DecisionRow)
@@ -72,6 +77,16 @@ async def of_approval(session: AsyncSession, approval_id: str) -> Sequence[Store
 async def recorded(session: AsyncSession, approval_id: str) -> tuple[Decision, ...]:
     """What was recorded of a request, in the order it was recorded."""
     return tuple([_decision(row) for row in await _RECORDED.rows(session, approval_id=approval_id)])
+
+
+async def recorded_of(session: AsyncSession, approval_ids: Collection[str]) -> Mapping[str, tuple[Decision, ...]]:
+    """What was recorded of each of these requests, in the order it was recorded."""
+    found: dict[str, tuple[Decision, ...]] = {}
+    if approval_ids:
+        for row in (await session.execute(_OF_APPROVALS, {"approval_ids": sorted(approval_ids)})).scalars():
+            if row.status == "recorded":  # asked for here, it would tempt SQLite to read all that ever was
+                found[row.approval_id] = (*found.get(row.approval_id, ()), _decision(row))
+    return found
 
 
 async def settle(session: AsyncSession, decision_id: str, status: str, why: str, now: datetime) -> None:

@@ -10,6 +10,8 @@ from plixo.store.sqlite import TAKE_THE_LOCK, opener
 
 LOCK_TIMEOUT: Final = "10s"
 """How long PostgreSQL lets a statement wait for a lock: whoever asked tries again, and others get the connection."""
+PARALLEL: Final = 0
+"""How many helpers PostgreSQL starts for a statement: ours take a few milliseconds, and starting helpers takes more."""
 IDLE_TIMEOUT: Final = "60s"
 """How long PostgreSQL keeps a transaction, and its locks, for a process that says nothing: it may have been stopped."""
 
@@ -38,6 +40,7 @@ def open_engine(url: str) -> AsyncEngine:
 def _limits(url: URL) -> str:
     """Ours first: what the address itself sets comes later, and holds."""
     ours = f"-c lock_timeout={LOCK_TIMEOUT} -c idle_in_transaction_session_timeout={IDLE_TIMEOUT}"
+    ours += f" -c max_parallel_workers_per_gather={PARALLEL}"
     return " ".join([ours, *url.normalized_query.get("options", ())])
 
 

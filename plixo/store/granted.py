@@ -1,6 +1,6 @@
 """Reading what was approved, for the close: from the requests and their decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +11,7 @@ from plixo.domain.ids import effect_id
 from plixo.domain.money import Money
 from plixo.domain.reconciling import Granted
 from plixo.ports import Record
-from plixo.store import approvals
+from plixo.store import applied, approvals
 from plixo.store.models import ApprovalRow
 
 
@@ -20,6 +20,11 @@ async def every(session: AsyncSession) -> Sequence[Granted]:
     ids = (await session.execute(select(ApprovalRow.approval_id))).scalars().all()
     records = [await approvals.load(session, approval_id, lock=False) for approval_id in ids]
     return [_granted(record) for record in records if record]
+
+
+async def of(session: AsyncSession, ids: Collection[str]) -> Sequence[Granted]:
+    """Those of the requests that there are, with what their decisions allow."""
+    return [_granted(record) for record in await applied.with_decisions(session, ids)]
 
 
 def _granted(record: Record) -> Granted:

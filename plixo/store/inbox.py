@@ -1,22 +1,23 @@
 """Finding requests: what a person may see of them, what waits on them, and what is known of a customer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from itertools import permutations
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, nulls_last, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, nulls_last, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from plixo.domain.approval import COUNTED, ENDED, State, Verdict
+from plixo.domain.approval import COUNTED, ENDED, Decision, State, Verdict
 from plixo.domain.duties import may_see_all
-from plixo.domain.people import Person
+from plixo.domain.people import APPROVERS, Person
 from plixo.ports import Record
 from plixo.store import readable
-from plixo.store.approvals import to_record
-from plixo.store.decisions import recorded
+from plixo.store.approvals import stand_in, to_record
+from plixo.store.decisions import recorded_of
 from plixo.store.models import ApprovalRow, DecisionRow
 
 
@@ -50,6 +51,8 @@ class Sort(StrEnum):
 
 PAGE_SIZE: Final = 25
 
+_UNENDED: Final = tuple(state.value for state in State if state not in ENDED)
+
 
 @dataclass(frozen=True)
 class Search:
@@ -76,27 +79,45 @@ class Search:
     size: int = PAGE_SIZE
 
 
-async def find(session: AsyncSession, person: Person, search: Search, now: datetime) -> tuple[Sequence[Record], int]:
-    """One page of what the person may see and looks for, and how many there are in all."""
-    found = and_(_visible(person), _in_tab(person, search.tab, now), *_narrowed(search))
-    total = (await session.execute(select(func.count()).select_from(ApprovalRow).where(found))).scalar_one()
-    query = _ordered(select(ApprovalRow).where(found), search.sort)
-    listed = query.limit(search.size).offset((search.page - 1) * search.size)
-    return await _records(session, await readable.rows(session, listed, ApprovalRow.approval_id)), int(total)
+async def find(
+    session: AsyncSession,
+    person: Person,
+    search: Search,
+    now: datetime,
+    *,
+    most: int | None = None,
+    counted: Mapping[Tab, int] | None = None,
+) -> tuple[Sequence[Record], int]:
+    """One page of what the person may see and looks for, and how many there are in all.
+
+    Args:
+        session: Reads the database.
+        person: Who looks.
+        search: For what.
+        now: What time it is.
+        most: Count no further than that; one more says that there are more.
+        counted: What `counts` said of the tabs a moment ago; where nothing narrows the tab, that is the answer.
+    """
+    narrowed = _narrowed(search)
+    found = and_(_visible(person), _in_tab(person, search.tab, now), *narrowed)
+    # The ids alone come from an index, in order; the rows, which are long, are read for one page only.
+    query = _ordered(select(ApprovalRow.approval_id).where(found), search.sort)
+    ids = (await session.execute(query.limit(search.size).offset((search.page - 1) * search.size))).scalars().all()
+    records = await _by_ids(session, ids)
+    return records, counted[search.tab] if counted and not narrowed else await _count(session, found, most)
 
 
-async def counts(session: AsyncSession, person: Person, now: datetime) -> dict[Tab, int]:
-    """How many requests each part of the inbox holds."""
-    query = select(*(func.count().filter(_in_tab(person, tab, now)).label(tab.value) for tab in Tab))
-    row = (await session.execute(query.select_from(ApprovalRow).where(_visible(person)))).one()
+async def counts(session: AsyncSession, person: Person, now: datetime, *, most: int | None = None) -> dict[Tab, int]:
+    """How many requests each part of the inbox holds; counted no further than `find` does."""
+    seen = _visible(person)
+    wanted = select(*(_counting(and_(seen, _in_tab(person, tab, now)), most).scalar_subquery() for tab in Tab))
+    row = (await session.execute(wanted)).one()
     return {tab: int(count) for tab, count in zip(Tab, row, strict=True)}
 
 
 async def needing_attention(session: AsyncSession, person: Person) -> int:
     """How many requests a person must look at, of those this one may see."""
-    stuck = ApprovalRow.state == State.NEEDS_ATTENTION.value
-    query = select(func.count()).select_from(ApprovalRow).where(_visible(person), stuck)
-    return int((await session.execute(query)).scalar_one())
+    return await _count(session, and_(_visible(person), ApprovalRow.state == State.NEEDS_ATTENTION.value))
 
 
 async def applied_since(session: AsyncSession, customer_id: str, since: datetime) -> Sequence[Record]:
@@ -125,15 +146,40 @@ async def pending_for(session: AsyncSession, person: Person, customer_id: str) -
     return await _records(session, await readable.rows(session, query, ApprovalRow.approval_id))
 
 
+async def _count(session: AsyncSession, wanted: ColumnElement[bool], most: int | None = None) -> int:
+    return int((await session.execute(_counting(wanted, most))).scalar_one())
+
+
+def _counting(wanted: ColumnElement[bool], most: int | None) -> Select[Any]:
+    if most is None:
+        return select(func.count()).select_from(ApprovalRow).where(wanted)
+    found = select(ApprovalRow.approval_id).where(wanted).limit(most + 1)
+    return select(func.count()).select_from(found.subquery())
+
+
+async def _by_ids(session: AsyncSession, ids: Sequence[str]) -> list[Record]:
+    """Requests in the order of their ids here."""
+    query = select(ApprovalRow).where(ApprovalRow.approval_id.in_(ids))
+    rows = await readable.rows(session, query, ApprovalRow.approval_id)
+    found = {row.approval_id: row for row in rows}
+    return await _records(session, [found[one] for one in ids if one in found])
+
+
 async def _records(session: AsyncSession, rows: Sequence[ApprovalRow]) -> list[Record]:
     """The rows as records; decisions are read only where they tell who is still asked."""
-    found = []
-    for row in rows:
-        record = to_record(row, ())
-        stage = record.approval.current_stage
-        several = stage is not None and (len(stage.seats) > 1 or stage.seats[0].quorum > 1)
-        found.append(to_record(row, await recorded(session, row.approval_id)) if several else record)
-    return found
+    records = [to_record(row, ()) for row in rows]
+    several = [record.approval.approval_id for record in records if _asks_several(record)]
+    said = await recorded_of(session, several)
+    return [_with_decisions(record, said.get(record.approval.approval_id, ())) for record in records]
+
+
+def _asks_several(record: Record) -> bool:
+    stage = record.approval.current_stage
+    return stage is not None and (len(stage.seats) > 1 or stage.seats[0].quorum > 1)
+
+
+def _with_decisions(record: Record, decisions: tuple[Decision, ...]) -> Record:
+    return replace(record, approval=replace(record.approval, decisions=decisions)) if decisions else record
 
 
 def _visible(person: Person) -> ColumnElement[bool]:
@@ -152,15 +198,18 @@ def _in_tab(person: Person, tab: Tab, now: datetime) -> ColumnElement[bool]:
     if tab is Tab.OVERDUE:
         return and_(waiting, ApprovalRow.due_at < now)
     if tab is Tab.DONE:
-        return ApprovalRow.state.in_([state.value for state in ENDED])
+        return ApprovalRow.state.not_in(_UNENDED)  # so that the index of moments is read, and not nearly all rows
     return true()
 
 
 def _asks(person: Person) -> ColumnElement[bool]:
-    """`waits_for` is a small JSON list of codes, which both databases can be asked as text."""
-    codes = cast(ApprovalRow.waits_for, Text)
-    mine = (*(group.value for group in person.groups), f"@{person.person_id}")
-    return or_(*(codes.contains(f'"{code}"', autoescape=True) for code in mine))
+    """Every list of approvers, in any order, in which one of the person's groups is; an index knows each.
+
+    And whatever they may decide on in the place of others.
+    """
+    lists = [asked for size in range(len(APPROVERS)) for asked in permutations(sorted(APPROVERS), size + 1)]
+    mine = [",".join(asked) for asked in lists if person.groups.intersection(asked)]
+    return or_(ApprovalRow.waits_on.in_(mine), ApprovalRow.stand_ins.contains(stand_in(person.person_id)))
 
 
 def _independent(person: Person) -> ColumnElement[bool]:
@@ -215,7 +264,7 @@ def _mentions(text: str) -> ColumnElement[bool]:
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
-def _ordered(query: Select[ApprovalRow], sort: Sort) -> Select[ApprovalRow]:
+def _ordered(query: Select[Any], sort: Sort) -> Select[Any]:
     """In that order, and always in the same one where two are alike."""
     if sort is Sort.DUE:
         query = query.order_by(nulls_last(ApprovalRow.due_at.asc()))

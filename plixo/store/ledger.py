@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from plixo.domain.effects import Effect
 from plixo.domain.people import Group, Person
 from plixo.ports import AuditEntry, Letter, Record, StoredDecision, StripeObject
-from plixo.store import approvals, audit, checkpoints, decisions, effects, outbox, people
+from plixo.store import applied, approvals, audit, checkpoints, decisions, effects, outbox, people
 from plixo.store.statements import hold_connection
 
 
@@ -28,6 +28,10 @@ class SqlTransaction:
     async def save(self, record: Record) -> None:
         """Write back what may change of a request."""
         await approvals.save(self.session, record)
+
+    async def applied_automatically(self, since: datetime, until: datetime) -> Sequence[Record]:
+        """What was applied in Stripe in that time without anybody being asked, oldest first."""
+        return await applied.automatically(self.session, since, until)
 
     async def decisions(self, approval_id: str) -> Sequence[StoredDecision]:
         """All decisions on a request, in the order they were signed."""

@@ -17,7 +17,11 @@ _TABLE: Final = OutboxRow.metadata.tables[OutboxRow.__tablename__]
 # No moment is read: PostgreSQL keeps some that no calendar has, and one would hold up every mail.
 _DUE: Final = (
     select(_TABLE.c.key, _TABLE.c.recipient, _TABLE.c.template, _TABLE.c.context, _TABLE.c.bulk)
-    .where(_TABLE.c.sent_at.is_(None), or_(_TABLE.c.leased_until.is_(None), _TABLE.c.leased_until < bindparam("now")))
+    .where(
+        _TABLE.c.sent_at.is_(None),
+        or_(_TABLE.c.leased_until.is_(None), _TABLE.c.leased_until < bindparam("now")),
+        or_(_TABLE.c.not_before.is_(None), _TABLE.c.not_before <= bindparam("now")),
+    )
     .order_by(_TABLE.c.bulk, _TABLE.c.created_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -56,6 +60,7 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
         sent_at=None,
         problem="",
         bulk=letter.bulk,
+        not_before=letter.not_before,
     )
     return True
 

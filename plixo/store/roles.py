@@ -18,8 +18,8 @@ Grants = Mapping[str, str]
 
 _FREELY: Final = "select, insert, update, delete"
 _MOVING: Final = (
-    "net_minor, tax_minor, gross_minor, state, round, stage, waits_for, stage_since, due_at, clocks, ended_at, "
-    "stripe_object, why"
+    "net_minor, tax_minor, gross_minor, state, round, stage, waits_for, stand_ins, stage_since, due_at, clocks, "
+    "ended_at, stripe_object, why"
 )
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 

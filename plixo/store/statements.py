@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Dialect, Insert, Select, Update, bindparam, insert, inspect, select
+from sqlalchemy import Column, Dialect, Insert, Select, Update, bindparam, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -89,13 +89,18 @@ async def hold_connection(session: AsyncSession) -> None:
 
 def everything_of(model: type[Base]) -> Select[Any]:
     """Asks for whole rows, by the names that the model gives their columns."""
-    return select(*(getattr(model, attribute.key) for attribute in inspect(model).column_attrs))
+    return select(*(getattr(model, key) for key in _columns(model)))
 
 
 def insert_into(model: type[Base]) -> Insert:
     """Adds a row, each column a parameter of the name that the model gives it."""
-    columns = {attribute.key: attribute.columns[0] for attribute in inspect(model).column_attrs}
-    return insert(model).values({column: bindparam(key) for key, column in columns.items()})
+    return insert(model).values({column: bindparam(key) for key, column in _columns(model).items()})
+
+
+def _columns(model: type[Base]) -> Mapping[str, Column[Any]]:
+    """Columns by the names that the model gives them, but those that the database works out."""
+    both = ((attribute.key, attribute.columns[0]) for attribute in inspect(model).column_attrs)
+    return {key: column for key, column in both if isinstance(column, Column) and not column.computed}
 
 
 @dataclass(frozen=True)

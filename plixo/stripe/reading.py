@@ -95,6 +95,7 @@ def holding(doc: Doc) -> Holding | None:
         customer_id=_id_of(doc["customer"]),
         amount=Money(gross, doc["currency"].upper()),
         stands=doc.get("status") != "void",
+        made_at=datetime.fromtimestamp(doc["created"], UTC),
     )
 
 

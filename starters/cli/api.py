@@ -19,7 +19,9 @@ from starters.cli.world import WORLD
 
 SECONDS: Final = 30.0
 """How long one answer may take."""
-_OPTIONS: Final = frozenset("customer amount currency reason invoice note memo request_id comment state q".split())
+_OPTIONS: Final = frozenset(
+    "customer amount currency reason invoice note memo request_id comment state q from to".split()
+)
 _UNAUTHENTICATED: Final = 401
 _SERVER: Final = 500
 

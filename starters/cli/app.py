@@ -12,6 +12,7 @@ _GROUPS = (
     ("approvals", "Read what waits for a decision, and decide.", PEOPLE),
     ("customers", "Customers as Stripe has them.", PEOPLE),
     ("invoices", "Invoices as Stripe has them.", PEOPLE),
+    ("finance", "What was applied, tied to Stripe.", PEOPLE),
     ("policy", "Who must approve what: read it, draft it, try it, publish it.", PEOPLE),
     ("people", "Who works here, and whether a file of people can be used.", PEOPLE),
     ("db", "The database.", MACHINES),

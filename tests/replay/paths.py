@@ -14,6 +14,7 @@ from plixo.bootstrap import now
 from plixo.domain.approval import State, Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from plixo.messages.audit import CheckpointAsked
+from plixo.messages.digests import DigestWritten
 from plixo.policy.published import PublishedPolicy
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.signing.tokens import StaffSigner
@@ -27,6 +28,8 @@ from tests.support.rows import FOREIGN_KEY, RoundTheClock
 from workers.main import working
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
+from workflows.digest import DigestWorkflow
+from workflows.schedules import DIGEST
 
 FORGED: Final = "CR-AAAAAAAAAAAAAAAAAAAAAAAAAA"
 INVOICE: Final = "in_ExampleLogistics0042"
@@ -480,3 +483,13 @@ async def checkpoint_asked(play: Play) -> str:
     )
     assert asked == CheckpointAsked("audit-checkpoint", "asked")
     return "audit-checkpoint"
+
+
+@other_path
+async def digest_of_a_quiet_week(play: Play) -> str:
+    """As Temporal's schedule starts it; its letters are the outbox's, and never in a history."""
+    written = await play.house.workshop.temporal.execute_workflow(
+        DigestWorkflow.__name__, id=DIGEST, task_queue=APPROVALS_QUEUE, result_type=DigestWritten
+    )
+    assert (written.letters, written.state) == (0, "nothing")
+    return DIGEST

@@ -11,6 +11,7 @@ from temporalio.workflow import NondeterminismError
 
 from activities.approvals import ApprovalActivities
 from activities.audit import AuditActivities
+from activities.digests import DigestActivities
 from activities.effects import EffectActivities
 from plixo.domain.approval import ENDED
 from plixo.temporal.converter import data_converter
@@ -20,6 +21,7 @@ from tests.replay.paths import PATHS
 from tests.replay.planted import PLANTED, Planted, Unchanged
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
+from workflows.digest import DigestWorkflow
 from workflows.schedules import CHECKPOINT
 
 PEOPLE = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\bp-[a-z]+", re.IGNORECASE)
@@ -29,7 +31,9 @@ MACHINE = re.compile(r"\.py\b|\b\d+@|127\.0\.0\.1|/(home|tmp|usr|opt|Users)/")
 
 def replaying(workflow: type) -> Replayer:
     converter = data_converter(corpus.CODEC)
-    return Replayer(workflows=[workflow, CheckpointWorkflow], data_converter=converter, interceptors=[Intake()])
+    return Replayer(
+        workflows=[workflow, CheckpointWorkflow, DigestWorkflow], data_converter=converter, interceptors=[Intake()]
+    )
 
 
 async def failures(workflow: type) -> dict[str, Exception]:
@@ -89,7 +93,7 @@ def test_every_message_every_activity_and_every_end_is_on_a_path() -> None:
     reached = {found[1] for line in lines if (found := re.match(r"(?:local )?activity (\w+)", line))}
     wanted = {
         member.__temporal_activity_definition.name
-        for owner in (ApprovalActivities, EffectActivities, AuditActivities)
+        for owner in (ApprovalActivities, EffectActivities, AuditActivities, DigestActivities)
         for _, member in inspect.getmembers(owner)
         if hasattr(member, "__temporal_activity_definition")
     }
@@ -102,7 +106,7 @@ def test_every_message_every_activity_and_every_end_is_on_a_path() -> None:
 def test_a_history_names_no_person_and_no_machine(name: str) -> None:
     seen = [corpus.around(corpus.text(name)), *corpus.payloads(corpus.text(name))]
     assert len(seen) > 3
-    assert any(name in text for text in seen[1:] for name in ("CR-", CHECKPOINT)), "they can be read"
+    assert any(name in text for text in seen[1:] for name in ("CR-", CHECKPOINT, "-W")), "they can be read"
     for text in seen:
         assert PEOPLE.search(text) is None
         assert MACHINE.search(text) is None

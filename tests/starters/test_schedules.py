@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from demo.places import binary
 from starters.schedules import reconcile
-from workflows.schedules import CHECKPOINT, Scheduled, schedules
+from workflows.schedules import CHECKPOINT, DIGEST, Scheduled, schedules
 
 DAILY = schedules(checkpoint_hours=24)
 
@@ -34,13 +34,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_what_is_missing_is_made_and_the_second_run_changes_nothing(client: Client) -> None:
-    assert await said(client, DAILY) == [("made", False)]
-    assert await said(client, DAILY) == [("there", False)]
+    assert await said(client, DAILY) == [("made", False)] * 2
+    assert await said(client, DAILY) == [("there", False)] * 2
     found = await client.get_schedule_handle(CHECKPOINT).describe()
     assert found.schedule.state.note == DAILY[0].note
     following = found.info.next_action_times
     assert {moment.strftime("%H:%M") for moment in following} == {"00:10"}
     assert following[1] - following[0] == timedelta(days=1)
+
+
+async def test_the_digest_is_due_early_on_mondays(client: Client) -> None:
+    await reconcile(client, DAILY)
+    following = (await client.get_schedule_handle(DIGEST).describe()).info.next_action_times
+    assert {moment.strftime("%A %H:%M") for moment in following} == {"Monday 06:00"}
+    assert following[1] - following[0] == timedelta(weeks=1)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ def test_on_a_phone_the_decision_is_within_one_thumbs_scroll_and_nothing_runs_ov
         "/invoices",
         f"/invoices/{invoice}",
         "/audit",
+        "/finance/sheet",
+        "/approvals/measures",
     ):
         page.goto(place)
         wide = page.evaluate("document.documentElement.scrollWidth")

@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from plixo.domain.approval import State, Verdict
+from plixo.domain.duties import may_see_all
 from plixo.domain.refusals import Conflict, Refused
 from plixo.store import inbox, people
 from starters.decisions import Saying, decide
-from web.console.inbox_view import Listing, chosen
+from web.console.inbox_view import MOST_COUNTED, Listing, chosen
 from web.console.request_view import view, visible
 from web.failures import status_of
 from web.forms import Fields
@@ -33,14 +34,15 @@ SAID = {
 async def show_inbox(visit: PageVisit) -> Response:
     """What waits, and everything else this person may see."""
     async with visit.desk.ledger.read() as session:
-        counts = await inbox.counts(session, visit.person, visit.now)
+        counts = await inbox.counts(session, visit.person, visit.now, most=MOST_COUNTED)
         search = chosen(visit.request.query_params, counts)
-        found, total = await inbox.find(session, visit.person, search, visit.now)
+        found, total = await inbox.find(session, visit.person, search, visit.now, most=MOST_COUNTED, counted=counts)
         stuck = await inbox.needing_attention(session, visit.person)
         requesters = await people.by_ids(session, {record.approval.requester_id for record in found})
     names = {person_id: person.name for person_id, person in requesters.items()}
     listing = Listing(search, found, total, names, counts)
-    return page(visit, "console/inbox.html", {"listing": listing, "stuck": stuck})
+    context = {"listing": listing, "stuck": stuck, "sees_all": may_see_all(visit.person)}
+    return page(visit, "console/inbox.html", context)
 
 
 @router.get("/approvals/{approval_id}")

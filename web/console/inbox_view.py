@@ -17,6 +17,10 @@ LAST_PAGE: Final = 10_000
 """Further than anybody turns; what lies beyond would only make the database count."""
 
 
+MOST_COUNTED: Final = 1000
+"""How far a page counts: nobody reads on, and counting all that ever was would take longer every year."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """A page of the inbox.
@@ -24,9 +28,9 @@ class Listing:
     Attributes:
         search: What was looked for.
         records: What was found on this page.
-        total: How many in all.
+        total: How many in all, counted to one more than `MOST_COUNTED`.
         names: The requesters' by id.
-        counts: How many each tab holds.
+        counts: How many each tab holds, counted as far.
     """
 
     search: Search
@@ -46,15 +50,29 @@ class Listing:
         return tuple(Sort)
 
     @property
-    def pages(self) -> int:
-        """How many pages there are; at least one."""
-        return max(-(-self.total // self.search.size), 1)
+    def pages(self) -> int | None:
+        """How many pages there are, at least one; None where nobody counted."""
+        return None if self.total > MOST_COUNTED else max(-(-self.total // self.search.size), 1)
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be a page after this one."""
+        if self.pages is None:
+            return len(self.records) == self.search.size and self.search.page < LAST_PAGE
+        return self.search.page < self.pages
 
     @property
     def words(self) -> str:
         """How much was found, for everybody and read out where the list changes under the reader."""
+        if self.pages is None:
+            return f"More than {MOST_COUNTED:,} requests, page {self.search.page}"
         found = "1 request" if self.total == 1 else f"{self.total} requests"
         return f"{found}, page {self.search.page} of {self.pages}" if self.pages > 1 else found
+
+    def counted(self, tab: Tab) -> str:
+        """How many requests a tab holds, such as `12` or `1,000+`."""
+        count = self.counts[tab]
+        return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else str(count)
 
     @property
     def filtered(self) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from plixo.domain.duties import POLICY_READERS, may_operate
+from plixo.domain.duties import POLICY_READERS, may_operate, may_see_books
 from plixo.domain.people import REQUESTERS, Group, Person
 from plixo.domain.refusals import NotFound
 
@@ -38,6 +38,7 @@ def menu(person: Person, path: str, *, dev: bool, temporal: bool) -> tuple[Entry
     places = [("Approvals", "/approvals", bool(person.groups))]
     places += [("New credit", "/credits/new", person.belongs_to(*REQUESTERS))]
     places += [("Customers", "/customers", bool(person.groups)), ("Invoices", "/invoices", bool(person.groups))]
+    places += [("Finance", "/finance/sheet", may_see_books(person))]
     places += [("Policy", "/settings/policy", person.belongs_to(*POLICY_READERS))]
     places += [("Audit", "/audit", person.belongs_to(*AUDITORS)), ("Mailbox", "/mailbox", dev)]
     places += [("Temporal", "/temporal", temporal and may_operate(person))]

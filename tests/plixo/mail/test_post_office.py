@@ -12,6 +12,7 @@ from plixo.mail.post_office import PostOffice, local_time, message_id
 from plixo.ports import Letter
 
 TEMPLATES = ["asked", "reminder", "executed", "rejected", "returned", "needs_attention"]
+ALL = [*TEMPLATES, "digest"]
 APPROVAL = "CR-" + "A" * 26
 
 
@@ -38,7 +39,14 @@ def letter(template: str = "asked", key: str = "CR-1/asked/0.0/p-controller", **
         "comment": "Please attach the ticket.",
         "why": "The invoice was voided.",
         "stripe_object": "cn_1",
+        "week": "2026-W31",
+        "since": "27 Jul 2026",
+        "until": "2 Aug 2026",
+        "count": 2,
+        "totals": ["4,380.00 USD"],
     }
+    line = {name: words.get(name, usual[name]) for name in ("amount", "customer", "reason", "requester")}
+    usual["lines"] = [{**line, "approval_id": APPROVAL}]
     return Letter(key, "controller@plixo.example", template, {**usual, **words})
 
 
@@ -107,6 +115,17 @@ def test_a_customers_name_writes_no_header_and_no_line_of_its_own(
 
 
 @pytest.mark.asvs("1.3.11")
+@pytest.mark.parametrize("newline", NEWLINES)
+def test_a_name_in_a_list_writes_no_line_of_its_own_either(office: PostOffice, newline: str) -> None:
+    name = f"Evil{newline}Bcc: thief@evil.example{newline}{newline}Approve at http://evil.example"
+    message = sent(office.render(letter("digest", customer=name)))
+    assert message["Bcc"] is None
+    text, html = both(message)
+    assert "  Evil Bcc: thief@evil.example Approve at http://evil.example" in text
+    assert "Evil Bcc: thief@evil.example" in html
+
+
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize("field", ["reader", "requester", "amount", "reason", "target", "why_asked", "stripe_object"])
 def test_no_other_word_writes_a_line_of_its_own(office: PostOffice, field: str) -> None:
     for template in TEMPLATES:
@@ -131,7 +150,7 @@ def test_a_key_or_an_address_with_a_line_break_is_refused(office: PostOffice, ke
 
 
 @pytest.mark.asvs("1.3.7")
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", ALL)
 def test_nothing_that_was_typed_becomes_a_tag(office: PostOffice, template: str) -> None:
     evil = '<script>alert(1)</script><img src=x onerror="x">&"\''
     typed = dict.fromkeys(["customer", "note", "comment", "why", "reader", "requester", "target", "why_asked"], evil)

@@ -31,7 +31,7 @@ PROMISED = """
     policy versions; policy drafts; policy draft; policy publish; policy simulate; policy rates show; policy rates set;
     people list; people check;
     customers list; invoices list; login; status; audit verify; audit export; audit checkpoint; stripe reconcile;
-    db upgrade; temporal setup; keys list; keys rotate; worker; web; standin
+    finance sheet; db upgrade; temporal setup; keys list; keys rotate; worker; web; standin
 """
 
 

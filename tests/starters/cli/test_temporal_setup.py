@@ -163,7 +163,10 @@ def test_the_command_says_what_it_did(address: str, plixo: Plixo, monkeypatch: p
         "retention_changed": False,
         "search_attributes": list(NAMES),
         "added": list(NAMES),
-        "schedules": [{"schedule_id": "audit-checkpoint", "done": "made", "paused": False}],
+        "schedules": [
+            {"schedule_id": "audit-checkpoint", "done": "made", "paused": False},
+            {"schedule_id": "weekly-digest", "done": "made", "paused": False},
+        ],
     }
     again = plixo("temporal", "setup")
     assert again.code == 0
@@ -173,7 +176,7 @@ def test_the_command_says_what_it_did(address: str, plixo: Plixo, monkeypatch: p
         "retention 400 days",
         "search attributes PlixoKind, PlixoWaitsFor, PlixoDue",
         "added now none",
-        "schedules audit-checkpoint, there",
+        "schedules audit-checkpoint, there, weekly-digest, there",
     ]
 
 

@@ -7,14 +7,19 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
+
+INBOX = ["state", "due_at", "created_at", "waits_on", "requester_id", "customer_id", "round", "approval_id"]
 
 
 def upgrade() -> None:
     """Add the columns, and fix what was signed of a decision."""
     op.add_column("approvals", sa.Column("clocks", sa.JSON(), nullable=True))
+    op.add_column("approvals", sa.Column("stand_ins", sa.Text(), nullable=False, server_default=""))
+    op.drop_index("approvals_inbox", "approvals")
+    op.create_index("approvals_inbox", "approvals", [*INBOX[:4], "stand_ins", *INBOX[4:]])
     op.add_column("decisions", sa.Column("basis", sa.Text(), nullable=False, server_default=""))
     refuse = "for each row execute function plixo_refuse()"
     if not _postgresql():
@@ -26,6 +31,9 @@ def downgrade() -> None:
     """Take them back."""
     op.execute(f"drop trigger decisions_basis_fixed{' on decisions' if _postgresql() else ''}")
     op.drop_column("decisions", "basis")
+    op.drop_index("approvals_inbox", "approvals")
+    op.create_index("approvals_inbox", "approvals", INBOX)
+    op.drop_column("approvals", "stand_ins")
     op.drop_column("approvals", "clocks")
 
 
