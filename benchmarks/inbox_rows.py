@@ -18,7 +18,7 @@ from plixo.store.models import ApprovalRow, DecisionRow
 
 CHUNK: Final = 2_000
 REQUESTERS: Final = ("p-billing-admin", "p-billing-admin", "p-billing-admin", "p-support", "p-controller")
-_CLOCK: Final = Clock(due_hours=8, remind_hours=4, expire_hours=40)
+_CLOCK: Final = Clock(due_hours=8, remind_hours=(4,), expire_hours=40)
 _CONTROLLER: Final = (Stage((Seat(Group.CONTROLLER, 2_500_000),), _CLOCK),)
 _LEGAL: Final = (Stage((Seat(Group.LEGAL, 500_000),), _CLOCK),)
 _BOTH: Final = (Stage((Seat(Group.CONTROLLER), Seat(Group.LEGAL)), _CLOCK),)

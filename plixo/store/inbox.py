@@ -225,11 +225,12 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
         .where(
             less.approval_id == DecisionRow.approval_id,
             less.round == DecisionRow.round,
-            less.stage == ApprovalRow.stage,
+            less.stage == DecisionRow.stage,
             less.verdict == Verdict.APPROVE.value,
             less.status == "recorded",
             less.amount_minor < DecisionRow.amount_minor,
         )
+        .correlate(DecisionRow)
         .exists()
     )
     return (
@@ -239,7 +240,7 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
             DecisionRow.round == ApprovalRow.round,
             DecisionRow.person_id == person.person_id,
             DecisionRow.status.in_(["submitted", "recorded"]),
-            ~asked_again,
+            or_(DecisionRow.stage != ApprovalRow.stage, ~asked_again),
         )
         .exists()
     )

@@ -190,6 +190,7 @@ class ApprovalRow(Base):
             "requester_id",
             "customer_id",
             "round",
+            "stage",
             "approval_id",
         ),
         Index("approvals_ended", "ended_at", postgresql_where=_HAS_ENDED, sqlite_where=_HAS_ENDED),

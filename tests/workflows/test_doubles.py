@@ -1,8 +1,8 @@
 """Never lost, never doubled: the same decision by every way at once, and decisions in the worst moments."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -115,7 +115,7 @@ async def test_a_decision_recorded_as_server_worker_and_client_died_is_not_forgo
     """The rows say approved or rejected; an update that the server had not kept yet is lost with it."""
     house, server = idle_house, idle_house.stack.temporal
     acts = house.workshop.approvals
-    dying = Dying(acts.ledger, acts.verifier, acts.clock, server)
+    dying = Dying(acts.ledger, acts.verifier, acts.clock, acts.calendars, server)
     async with working(replace(house.workshop, approvals=dying)):
         asked = await house.ask("700.00", reason="goodwill")
         await house.until_waiting(asked)
@@ -175,11 +175,16 @@ class _SlowPost:
         self.sending, self.go_on = asyncio.Event(), asyncio.Event()
         self.sent: list[str] = []
 
+    @asynccontextmanager
+    async def round(self) -> AsyncIterator["_SlowPost"]:
+        yield self
+
     async def send(self, letter: Letter) -> None:
         self.sending.set()
         await self.go_on.wait()
         self.sent.append(letter.key)
-        await self._real.send(letter)
+        async with self._real.round() as carried:
+            await carried.send(letter)
 
     async def idle(self) -> bool:
         return len(self.sent) == 2

@@ -41,6 +41,7 @@ MOVES = {
         "round",
         "stage",
         "waits_for",
+        "stand_ins",
         "stage_since",
         "due_at",
         "clocks",
@@ -58,7 +59,7 @@ MOVES = {
 }
 FIXED = [
     (table, column.name) for table, moves in MOVES.items() for column in Base.metadata.tables[table].columns
-    if column.name not in moves
+    if column.name not in moves and not column.computed
 ]  # fmt: skip
 
 
@@ -166,7 +167,7 @@ async def test_what_makes_no_sense_is_refused(either_rows: Rows, statement: str)
 @pytest.mark.parametrize("amount", [0, -1])
 async def test_an_amount_is_above_zero(either_rows: Rows, amount: int) -> None:
     approval_id = await either_rows.ask()
-    columns = [column.name for column in Base.metadata.tables["approvals"].columns]
+    columns = [column.name for column in Base.metadata.tables["approvals"].columns if not column.computed]
     values = ", ".join(
         {"amount_minor": str(amount), "approval_id": "'x'", "request_id": "'x'"}.get(c, c) for c in columns
     )

@@ -56,6 +56,17 @@ async def test_a_decision_that_waits_to_be_taken_up_is_out_of_ones_inbox(either_
     assert await found(either_rows, "controller", tab=Tab.GROUPS) == [approval_id]
 
 
+async def test_whoever_is_asked_again_finds_it_in_their_inbox(either_rows: Rows) -> None:
+    approval_id = await either_rows.waiting(3_800_000, stages=BOTH)
+    other = await either_rows.waiting(3_900_000, stages=BOTH)
+    for one in (approval_id, other):
+        await either_rows.decide(one, "legal")
+    assert await found(either_rows, "legal", tab=Tab.MINE) == []
+    await either_rows.decide(approval_id, "controller", amount_minor=3_000_000)
+    assert await found(either_rows, "legal", tab=Tab.MINE) == [approval_id]
+    assert await found(either_rows, "controller", tab=Tab.MINE) == [other]
+
+
 async def test_who_still_has_to_agree_is_read_with_the_list(either_rows: Rows) -> None:
     await either_rows.decide(await either_rows.waiting(stages=BOTH), "legal")
     async with either_rows.ledger.read() as session:

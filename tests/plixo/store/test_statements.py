@@ -19,7 +19,14 @@ SENT = Statement(
 
 
 def mail(**changed: Any) -> dict[str, Any]:
-    usual = {"recipient": SECRET, "template": "asked", "context": {"a": [1, None]}, "created_at": NOW, "attempts": 0}
+    usual = {
+        "recipient": SECRET,
+        "template": "asked",
+        "context": {"a": [1, None]},
+        "created_at": NOW,
+        "attempts": 0,
+        "not_before": None,
+    }
     return {"key": "k", **usual, "leased_until": None, "sent_at": None, "problem": "slow", "bulk": True, **changed}
 
 

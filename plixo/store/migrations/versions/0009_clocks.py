@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.add_column("approvals", sa.Column("clocks", sa.JSON(), nullable=True))
     op.add_column("approvals", sa.Column("stand_ins", sa.Text(), nullable=False, server_default=""))
     op.drop_index("approvals_inbox", "approvals")
-    op.create_index("approvals_inbox", "approvals", [*INBOX[:4], "stand_ins", *INBOX[4:]])
+    op.create_index("approvals_inbox", "approvals", [*INBOX[:4], "stand_ins", *INBOX[4:7], "stage", "approval_id"])
     op.add_column("decisions", sa.Column("basis", sa.Text(), nullable=False, server_default=""))
     refuse = "for each row execute function plixo_refuse()"
     if not _postgresql():
