@@ -14,19 +14,10 @@ from activities.verification import unmandated, verified_mandate, verified_reque
 from plixo.domain.approval import Approval, State
 from plixo.domain.change import ProposedChange
 from plixo.domain.effects import Effect, EffectState, TargetFacts, plan, still_holds
+from plixo.domain.payments import CallRefused
 from plixo.domain.refusals import NotAllowed
 from plixo.messages.approvals import Executed, Step
-from plixo.ports import (
-    AuditEntry,
-    CallRefused,
-    Clock,
-    Ledger,
-    Payments,
-    Record,
-    StripeObject,
-    Transaction,
-    Verifier,
-)
+from plixo.ports import AuditEntry, Clock, Ledger, Payments, Record, StripeObject, Transaction, Verifier
 
 _TO_BE_DONE: Final = frozenset({State.APPROVED, State.EXECUTING})
 

@@ -7,7 +7,14 @@ from typing import Final, NoReturn, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from plixo.ports import CallConflict, CallRefused, LookUpUnfinished, OutcomeUnknown, PaymentsError, RateLimited
+from plixo.domain.payments import (
+    CallConflict,
+    CallRefused,
+    LookUpUnfinished,
+    OutcomeUnknown,
+    PaymentsError,
+    RateLimited,
+)
 
 A = TypeVar("A")
 R = TypeVar("R")

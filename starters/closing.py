@@ -11,8 +11,9 @@ from plixo.domain.approval import State, Verdict
 from plixo.domain.change import TargetKind
 from plixo.domain.finance_sheet import Line, Period, Sheet, tie, untied
 from plixo.domain.ids import approval_of_effect
+from plixo.domain.payments import CallRefused, PaymentsError
 from plixo.domain.reconciling import Close, Granted, Holding, compare
-from plixo.ports import CallRefused, Clock, Customer, PaymentsError, Record
+from plixo.ports import Clock, Customer, Record
 from plixo.store import applied, granted, people
 from plixo.store.ledger import SqlLedger
 

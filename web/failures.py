@@ -11,9 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from plixo.domain.payments import PaymentsError
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Problem, Refused
 from plixo.oidc.failures import ProviderAway
-from plixo.ports import PaymentsError
 from plixo.store.away import DATABASE_AWAY
 from plixo.temporal.ui import TemporalUiAway, TooManyAtOnce
 from web.identity import SignInNeeded, TokenNeeded

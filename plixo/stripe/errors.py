@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import stripe
 
-from plixo.ports import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
+from plixo.domain.payments import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
 
 _NOT_SENT: Final = (
     httpx.ConnectError,

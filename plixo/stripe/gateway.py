@@ -13,8 +13,9 @@ from stripe.params import (
 
 from plixo.domain.change import ProposedChange, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts, credit_params
+from plixo.domain.payments import CallRefused
 from plixo.domain.reconciling import Holding
-from plixo.ports import CallRefused, Customer, Invoice, StripeObject
+from plixo.ports import Customer, Invoice, StripeObject
 from plixo.stripe import reading
 from plixo.stripe.client import open_client
 from plixo.stripe.line import Line, OnResult

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import stripe
 
-from plixo.ports import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
+from plixo.domain.payments import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
 from plixo.stripe.errors import lost, sort
 from plixo.stripe.rate import TokenBucket
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import stripe
 
-from plixo.ports import LookUpUnfinished
+from plixo.domain.payments import LookUpUnfinished
 from plixo.stripe.line import Line
 from plixo.stripe.reading import Doc
 

@@ -44,7 +44,7 @@ def reconcile(*, every_customer: bool = False, as_json: Json = False) -> int:
 
 async def _close(settings: "Settings", *, every_customer: bool) -> "Close":
     from plixo.bootstrap import open_books  # noqa: PLC0415 - `plixo --help` stays quick
-    from plixo.ports import PaymentsError  # noqa: PLC0415 - the same
+    from plixo.domain.payments import PaymentsError  # noqa: PLC0415 - the same
     from starters.cli.database import check_there, failures_named  # noqa: PLC0415 - the same
     from starters.closing import close  # noqa: PLC0415 - the same
 

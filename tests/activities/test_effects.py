@@ -13,9 +13,7 @@ from plixo.domain.approval import State
 from plixo.domain.change import TargetKind
 from plixo.domain.effects import EffectState, TargetFacts
 from plixo.domain.path import Seat, Stage
-from plixo.domain.people import Group, Person
-from plixo.messages.approvals import Executed, Step
-from plixo.ports import (
+from plixo.domain.payments import (
     CallConflict,
     CallRefused,
     LookUpUnfinished,
@@ -24,6 +22,8 @@ from plixo.ports import (
     RateLimited,
     Unavailable,
 )
+from plixo.domain.people import Group, Person
+from plixo.messages.approvals import Executed, Step
 from plixo.signing.tokens import StaffSigner
 from tests.support.rows import (
     BOTH,

@@ -9,8 +9,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.effects import TRY_LIFE
+from plixo.domain.payments import CallRefused
 from plixo.messages.approvals import Executed, Step
-from plixo.ports import CallRefused
 from tests.support.rows import NOW, DoneThenLost, PlayedStripe, Rows
 from web.console.timeline import step
 from workflows.policies import MONEY_TIMEOUT

@@ -26,10 +26,11 @@ from plixo.domain.effects import Amounts, Effect, TargetFacts
 from plixo.domain.mandate import SignedRequest, decision_claims
 from plixo.domain.money import Money
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
+from plixo.domain.payments import CallRefused, OutcomeUnknown
 from plixo.domain.people import Group, Person
 from plixo.domain.reasons import Reason
 from plixo.messages.approvals import Decide, Recorded, Step
-from plixo.ports import Calendars, CallRefused, Customer, Invoice, OutcomeUnknown, Record, StoredDecision, StripeObject
+from plixo.ports import Calendars, Customer, Invoice, Record, StoredDecision, StripeObject
 from plixo.signing.keys import key_id
 from plixo.signing.tokens import StaffSigner, StaffVerifier
 from plixo.store import approvals, audit, decisions, people

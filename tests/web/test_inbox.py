@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from plixo.ports import CallRefused
+from plixo.domain.payments import CallRefused
 
 
 def listed(answer: httpx.Response) -> list[str]:

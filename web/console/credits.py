@@ -10,10 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from activities.clocks import moments_of
 from plixo.domain.credit import MAX_MEMO, MAX_NOTE, CreditForm
+from plixo.domain.payments import PaymentsError
 from plixo.domain.people import REQUESTERS
 from plixo.domain.reasons import Reason
 from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
-from plixo.ports import Customer, Invoice, PaymentsError
+from plixo.ports import Customer, Invoice
 from starters.credits import Preview, preview_credit, request_credit
 from web.console.inbox_view import plain_text
 from web.console.navigation import need

@@ -13,11 +13,12 @@ from plixo.domain.effects import TargetFacts, credit_params, still_holds
 from plixo.domain.ids import is_approval_id
 from plixo.domain.money import Money
 from plixo.domain.path import Seat
+from plixo.domain.payments import PaymentsError
 from plixo.domain.people import Person
 from plixo.domain.reasons import STRIPE_REASONS
 from plixo.domain.refusals import NotAllowed, NotFound
 from plixo.messages.approvals import Standing
-from plixo.ports import PaymentsError, Record, StoredDecision
+from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions, inbox, people
 from web.console import timeline, year
 from web.console.deciding import Deciding, deciding

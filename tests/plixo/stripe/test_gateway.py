@@ -12,17 +12,10 @@ import stripe
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.effects import Amounts, Effect, EffectKind, check_target, plan
 from plixo.domain.money import Money
+from plixo.domain.payments import CallConflict, CallRefused, OutcomeUnknown, PaymentsError, RateLimited, Unavailable
 from plixo.domain.reasons import Reason
 from plixo.domain.refusals import Refused
-from plixo.ports import (
-    CallConflict,
-    CallRefused,
-    OutcomeUnknown,
-    Payments,
-    PaymentsError,
-    RateLimited,
-    Unavailable,
-)
+from plixo.ports import Payments
 from plixo.stripe.gateway import StripeGateway
 
 NOTES = "/v1/credit_notes"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plixo.ports import Unavailable
+from plixo.domain.payments import Unavailable
 from plixo.stripe.line import Line
 from plixo.stripe.rate import TokenBucket
 

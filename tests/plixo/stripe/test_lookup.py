@@ -7,7 +7,8 @@ import pytest
 
 from plixo.domain.effects import Effect, EffectKind
 from plixo.domain.money import Money
-from plixo.ports import LookUpUnfinished, Payments, StripeObject, Unavailable
+from plixo.domain.payments import LookUpUnfinished, Unavailable
+from plixo.ports import Payments, StripeObject
 
 pytestmark = pytest.mark.usefixtures("_short")
 ENTRIES = "/v1/customers/*/balance_transactions"
