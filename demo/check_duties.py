@@ -109,6 +109,8 @@ def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
     asked = scene.house.people.get(who)
     if kind != "delegate" or "delegate" not in named or asked is None or who == request["requester_id"]:
         return False
+    if not set(person["groups"]) - {"support"} or request["change"]["customer_id"] in asked["related_customers"]:
+        return False
     return asked["active"] and body["group"] in asked["groups"] and asked["delegate_id"] == person["person_id"]
 
 
@@ -136,6 +138,8 @@ def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, s
 
 def _twice(counted: list[Row]) -> list[tuple[str, str]]:
     people = [body["person_id"] for body in counted]
+    bases = [body.get("basis", "").partition(":") for body in counted]
+    people += [who for kind, _, who in bases if kind == "delegate"]
     return [
         ("one_person_twice", f"{person} fills {people.count(person)} seats; two different people were asked.")
         for person in sorted(set(people))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from plixo.domain.escalation import Escalated
+from plixo.domain.escalation import Escalated, acting_for
 from plixo.domain.path import ApprovalPath, Seat, Stage
 from plixo.domain.people import Group
 from plixo.domain.refusals import Conflict
@@ -83,6 +83,11 @@ class Decision:
     basis: str = ""
 
 
+def voices(decision: Decision) -> frozenset[str]:
+    """Ids of who decided and, where they did so as a delegate, of whom they acted for: one voice, whoever raises it."""
+    return frozenset({decision.person_id, acting_for(decision.basis)}) - {""}
+
+
 @dataclass(frozen=True)
 class Approval:
     """What stands of one request.
@@ -133,8 +138,11 @@ class Approval:
         return tuple(seat.group for seat in stage.seats if not self._filled(seat)) if stage else ()
 
     def has_decided(self, person_id: str) -> bool:
-        """Whether what this person said stands; an approval of more than is left does not: they are asked again."""
-        return any(self._stands(known) for known in self.decisions if known.person_id == person_id)
+        """Whether what this person said stands, or what was said in their place.
+
+        An approval of more than is left does not: they are asked again.
+        """
+        return any(self._stands(known) for known in self.decisions if person_id in voices(known))
 
     def check_waiting(self) -> None:
         """Refuse anything that only a waiting request can take.
@@ -232,8 +240,8 @@ class Approval:
         return known.round == self.round and not (self._approves(known) and asked_again)
 
     def _settles(self, known: Decision, decision: Decision) -> bool:
-        """Whether an earlier decision keeps the same person from this one; asked again, they keep their seat."""
-        mine = known.person_id == decision.person_id and known.round == self.round
+        """Whether an earlier decision keeps the same voice from this one; asked again, it keeps its seat."""
+        mine = known.round == self.round and not voices(known).isdisjoint(voices(decision))
         return mine and (self._stands(known) or known.group is not decision.group)
 
     def _expect(self, *states: State) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from plixo.domain.approval import Approval, Decision, Verdict
+from plixo.domain.escalation import acting_for
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -120,7 +121,7 @@ def basis_for(approval: Approval, person: Person, seat: Seat) -> str:
     ):
         return ""
     found = (one.basis_of(person.person_id) for one in approval.escalated if one.seat is seat.group)
-    return next((basis for basis in found if basis), "")
+    return next((basis for basis in found if basis and not approval.has_decided(acting_for(basis))), "")
 
 
 def asked_elsewhere(approval: Approval, person: Person) -> bool:

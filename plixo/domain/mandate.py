@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plixo.domain.approval import Decision, Verdict
+from plixo.domain.approval import Decision, Verdict, voices
 from plixo.domain.change import ProposedChange
-from plixo.domain.duties import base_of, check_independent, check_limit
+from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import acting_for, stands_in
 from plixo.domain.path import ApprovalPath, Clock, Seat
 from plixo.domain.people import Group, Person
@@ -149,7 +149,8 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
                 _check_eligible(known, seat, clock, request, people)
             counted += found
     decided_by = tuple(known.person_id for known in counted)
-    if len(set(decided_by)) != len(decided_by):
+    heard = [voice for known in counted for voice in voices(known)]
+    if len(set(heard)) != len(heard):
         raise NotAllowed.one("decisions", "one_person_twice", "Where two are asked, two different people decide.")
     most = min([request.change.amount.minor, *(known.amount_minor for known in counted)])
     if most <= 0:
@@ -182,10 +183,11 @@ def _check_eligible(
     person = people.get(known.person_id)
     asked_id = acting_for(known.basis)
     asked = people.get(asked_id) if asked_id != request.requester_id else None
-    if person is None or not (
-        person.belongs_to(seat.group) or stands_in(known.basis, clock, seat.group, person, asked)
-    ):
+    instead = person is not None and may_see_all(person) and stands_in(known.basis, clock, seat.group, person, asked)
+    if person is None or not (person.belongs_to(seat.group) or instead):
         raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
+    if asked:
+        check_independent(request.requester_id, asked, request.change.customer_id)
     check_independent(request.requester_id, person, request.change.customer_id)
     base_minor = base_of(request.base_minor, known.amount_minor, request.change.amount.minor)
     check_limit(seat, person, base_minor, request.change.kind)

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from plixo.domain.approval import Approval, Decision, State, Verdict
+from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.duties import asked_elsewhere, basis_for, chair_for, check_decision
 from plixo.domain.escalation import (
     Escalated,
@@ -12,10 +14,12 @@ from plixo.domain.escalation import (
     basis_of_group,
     stands_in,
 )
-from plixo.domain.mandate import concerned
+from plixo.domain.mandate import Mandate, SignedRequest, concerned, mandate
+from plixo.domain.money import Money
 from plixo.domain.path import ApprovalPath, Clock, Escalation, Seat, Stage
 from plixo.domain.people import Group, Person
-from plixo.domain.refusals import NotAllowed
+from plixo.domain.reasons import Reason
+from plixo.domain.refusals import Conflict, NotAllowed
 
 C, L, CFO = Group.CONTROLLER, Group.LEGAL, Group.CFO
 CLOCK = Clock(8, (4,), 40, 0, (Escalation(8, "delegate"), Escalation(16, "cfo")))
@@ -86,6 +90,43 @@ def test_nobody_stands_in_for_a_seat_that_is_filled_or_another() -> None:
     assert basis_for(both, CHIEF, Seat(L)) == ""
     filled = replace(both, decisions=(decision("p-c", C, ""),))
     assert basis_for(filled, CHIEF, Seat(C)) == ""
+
+
+def test_a_delegate_and_whom_they_act_for_are_one_voice() -> None:
+    two = waiting((Seat(C, quorum=2),), escalated=(TO_DELEGATE,))
+    by_asked = two.decided(decision("p-c", C, ""))
+    assert basis_for(by_asked, DELEGATE, Seat(C, quorum=2)) == ""
+    by_delegate = two.decided(decision("p-f", C, "delegate:p-c"))
+    assert by_delegate.has_decided("p-c")
+    for after, second in ((by_asked, decision("p-f", C, "delegate:p-c")), (by_delegate, decision("p-c", C, ""))):
+        with pytest.raises(Conflict, match="already"):
+            after.decided(replace(second, decision_id="d2"))
+    other = replace(decision("p-c2", C, ""), decision_id="d3")
+    assert by_delegate.decided(other).state is State.APPROVED
+
+
+def mandated(*said: Decision, people: Sequence[Person], quorum: int = 1) -> Mandate:
+    change = ProposedChange(
+        "credit", "cus_1", Money(5, "USD"), Target(TargetKind.INVOICE, "in_1", "open", "USD"), Reason.GOODWILL
+    )
+    path = ApprovalPath("r", "w", (Stage((Seat(C, quorum=quorum),), CLOCK),))
+    request = SignedRequest("CR-1", "p-r", change, path, 5, "1@abc")
+    signed = [replace(one, digest=change.digest, decision_id=f"d{number}") for number, one in enumerate(said)]
+    return mandate(request, signed, {person.person_id: person for person in people})
+
+
+def test_money_moves_on_two_voices_where_two_are_asked() -> None:
+    both = decision("p-c", C, ""), decision("p-f", C, "delegate:p-c")
+    assert code(lambda: mandated(*both, people=(ASKED, DELEGATE), quorum=2)) == "one_person_twice"
+    assert mandated(both[1], people=(ASKED, DELEGATE)).decided_by == ("p-f",)
+
+
+def test_money_moves_on_no_stand_in_of_somebody_related_nor_on_support() -> None:
+    said = decision("p-f", C, "delegate:p-c")
+    related = replace(ASKED, related_customers=frozenset({"cus_1"}))
+    assert code(lambda: mandated(said, people=(related, DELEGATE))) == "related_customer"
+    helper = replace(DELEGATE, groups=frozenset({Group.SUPPORT}))
+    assert code(lambda: mandated(said, people=(ASKED, helper))) == "not_eligible"
 
 
 def test_the_next_stage_begins_without_stand_ins() -> None:
