@@ -74,7 +74,7 @@ class SignedRequest:
 
 
 def decision_claims(decision: Decision) -> dict[str, Any]:
-    """A decision as plain data, to be signed."""
+    """A decision as plain data, to be signed; one in nobody's place reads as those from before there was a basis."""
     return {
         "decision_id": decision.decision_id,
         "approval_id": decision.approval_id,
@@ -86,8 +86,7 @@ def decision_claims(decision: Decision) -> dict[str, Any]:
         "digest": decision.digest,
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
-        "basis": decision.basis,
-    }
+    } | ({"basis": decision.basis} if decision.basis else {})
 
 
 def decision_from_claims(plain: Mapping[str, Any]) -> Decision:

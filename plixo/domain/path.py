@@ -316,14 +316,18 @@ def _stage_claims(stage: Stage) -> dict[str, Any]:
 
 
 def _clock_claims(clock: Clock) -> dict[str, Any]:
-    return {
+    """As the first paths were signed, as far as that says it: audits hold what was signed then against this."""
+    first, *more = clock.remind_hours
+    said: dict[str, Any] = {
         "due_hours": clock.due_hours,
-        "remind_hours": list(clock.remind_hours),
+        "remind_hours": [first, *more] if more else first,
         "expire_hours": clock.expire_hours,
-        "remind_every": clock.remind_every,
-        "escalations": [{"hours": one.hours, "to": one.to} for one in clock.escalations],
-        "office": clock.office,
     }
+    if clock.remind_every:
+        said["remind_every"] = clock.remind_every
+    if clock.escalations:
+        said["escalations"] = [{"hours": one.hours, "to": one.to} for one in clock.escalations]
+    return said if clock.office == OFFICE_HOURS else {**said, "office": clock.office}
 
 
 def _clock(plain: dict[str, Any]) -> Clock:

@@ -268,9 +268,9 @@ def test_decision_claims_are_plain_data() -> None:
         "digest": "digest",
         "amount_minor": 5,
         "comment": "why",
-        "basis": "",
-    }
+    }, "as it was signed before there was a basis: audits hold the two against each other"
     assert decision_claims(replace(made, group=None))["group"] is None
+    assert decision_claims(replace(made, basis="group:cfo"))["basis"] == "group:cfo"
     canonical_json(decision_claims(made))
 
 

@@ -184,10 +184,17 @@ def test_a_stage_that_one_of_its_groups_never_returns_never_expires() -> None:
         assert built.stages[0].clock.expire_hours == 0
 
 
-def test_a_path_that_was_signed_before_clocks_could_say_more_is_still_read() -> None:
-    plain = ApprovalPath("r", "w", (Stage((Seat(C),), Clock(1, (2,), 3)),)).to_claims()
-    plain["stages"][0]["clock"] = {"due_hours": 1, "remind_hours": 2, "expire_hours": 3}
-    assert ApprovalPath.from_claims(plain).stages == (Stage((Seat(C),), Clock(1, (2,), 3)),)
+def test_a_path_that_was_signed_before_clocks_could_say_more_is_read_and_written_as_it_was_signed() -> None:
+    """Whoever audits holds what was signed then against what is written now."""
+    seats = [
+        {"group": "controller", "limit_minor": None, "stands_for": None, "quorum": 1},
+        {"group": "legal", "limit_minor": 5, "stands_for": "controller", "quorum": 2},
+    ]
+    clock = {"due_hours": 1, "remind_hours": 2, "expire_hours": 3}
+    plain = {"rule": "r", "why": "w", "notes": [], "stages": [{"clock": clock, "seats": seats}]}
+    read = ApprovalPath.from_claims(json.loads(canonical_json(plain)))
+    assert read.stages == (Stage((Seat(C), Seat(L, 5, C, 2)), Clock(1, (2,), 3)),)
+    assert canonical_json(read.to_claims()) == canonical_json(plain)
 
 
 def test_a_clock_that_says_more_comes_back_as_it_was_signed() -> None:
@@ -210,7 +217,8 @@ def test_a_path_is_described_by_who_is_asked() -> None:
 
 
 def test_claims_are_plain_data() -> None:
-    built = ApprovalPath("r", "w", (Stage((Seat(L, 5, C, 2), Seat(CFO)), Clock(1, (2,), 3)),), ("n",))
+    clock = Clock(1, (2, 3), 3, 4, (Escalation(2, "cfo"),), "Mon-Thu 08:00-16:00 UTC")
+    built = ApprovalPath("r", "w", (Stage((Seat(L, 5, C, 2), Seat(CFO)), clock),), ("n",))
     assert built.to_claims() == {
         "rule": "r",
         "why": "w",
@@ -219,11 +227,11 @@ def test_claims_are_plain_data() -> None:
             {
                 "clock": {
                     "due_hours": 1,
-                    "remind_hours": [2],
+                    "remind_hours": [2, 3],
                     "expire_hours": 3,
-                    "remind_every": 0,
-                    "escalations": [],
-                    "office": "Mon-Fri 09:00-17:00 UTC",
+                    "remind_every": 4,
+                    "escalations": [{"hours": 2, "to": "cfo"}],
+                    "office": "Mon-Thu 08:00-16:00 UTC",
                 },
                 "seats": [
                     {"group": "legal", "limit_minor": 5, "stands_for": "controller", "quorum": 2},
