@@ -163,9 +163,9 @@ class Story:
         _must_be(await self.actors["billing_admin"].withdraw(second["approval_id"]), "accepted")
         ended = await self._until_ended(second)
         self.teller.say(f"{ended['state_text']} by who asked for it.")
-        third = await self._ask("cus_ExampleClinics", "1200.00", "goodwill", invoice="in_ExampleClinics0031")
+        third = await self._ask("cus_ExampleClinics", "900.00", "goodwill", invoice="in_ExampleClinics0031")
         await self._until_waiting(third)
-        said = await self.actors["controller"].decide(third["approval_id"], "approve", "Half was ours.", "600.00")
+        said = await self.actors["controller"].decide(third["approval_id"], "approve", "Half was ours.", "450.00")
         _must_be(said, "accepted")
         ended = await self._until_ended(third)
         self.teller.say(

@@ -193,9 +193,16 @@ def test_temporals_own_settings_are_read_as_the_page_says(monkeypatch: pytest.Mo
     assert "matching.enableFairness" in COMPOSE["configs"]["temporal"]["content"]
 
 
+_PLAIN_CALLS = {"{": "retrieve", "preview": "preview", '"': "create", "{quote": "balance_transactions.create"}
+"""What follows the kind of object in the address of a call that is made without the SDK's objects."""
+
+
 def test_the_operations_of_stripe_are_all_that_the_gateway_calls() -> None:
     gateway = (ROOT / "plixo" / "stripe" / "gateway.py").read_text()
     called = {name.removesuffix("_async") for name in re.findall(r"self\._api\.([\w.]+_async)", gateway)}
+    called |= {"customers.balance_transactions.list" for _ in re.findall(r"entries\.list_async", gateway)}
+    plain = re.findall(r'"/v1/([\w]+)/?(\{quote|preview|\{|")', gateway)
+    called |= {f"{kind}.{_PLAIN_CALLS[rest]}" for kind, rest in plain}
     table = PAGE.text.partition("## 4. Stripe keys")[2].partition("\n\n## ")[0]
     told = set(re.findall(r"`((?:customers|invoices|credit_notes)\.[\w.]+)`", table))
     assert told == called

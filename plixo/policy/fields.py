@@ -10,6 +10,8 @@ from plixo.policy.words import SUMS, label
 _CLOCK: Final = {
     "due_hours": "answer due within",
     "remind_hours": "reminded after",
+    "remind_every": "reminded again every",
+    "after_hours": "others may decide as well after",
     "expire_hours": "given back after",
 }
 _RULES: Final = {
@@ -59,10 +61,10 @@ def with_numbers(plain: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str
                 Problem(name, "not_a_number", f"{_words(path, '')[0]}: give a whole number, such as {value}.")
             )
             continue
-        place = changed
+        place: Any = changed
         for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = int(text)
+            place = place[int(step) if isinstance(place, list) else step]
+        place[int(path[-1]) if isinstance(place, list) else path[-1]] = int(text)
     if problems:
         raise Refused(*problems)
     return changed
@@ -74,12 +76,12 @@ def _numbers(plain: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
         yield from _leaves(plain[room], (room,))
 
 
-def _leaves(plain: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    for name, value in plain.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, name))
-        elif isinstance(value, int):
-            yield (*path, name), value
+def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(value, int):
+        yield path, value
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        yield from _leaves(one, (*path, str(name)))
 
 
 def _words(path: tuple[str, ...], base: str) -> tuple[str, str]:
@@ -89,7 +91,9 @@ def _words(path: tuple[str, ...], base: str) -> tuple[str, str]:
     if room == "approve":
         return f"{label(last)} approves alone, a {path[1]}", base
     if room == "clocks":
-        return f"{label(path[1])}, {_CLOCK.get(last, label(last))}", "hours"
+        what = path[-2] if last.isdecimal() else last
+        nth = next((f" ({int(step) + 1})" for step in path if step.isdecimal()), "")
+        return f"{label(path[1])}, {_CLOCK.get(what, label(what))}{nth}", "hours"
     if room == "rules":
         words, unit = _RULES.get(last, (label(last), ""))
         return words, unit or base

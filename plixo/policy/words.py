@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from plixo.domain.path import DELEGATE
 from plixo.domain.people import Group
 from plixo.policy.rules import Rule
 
@@ -52,12 +53,7 @@ def limits_in_words(plain: Mapping[str, Any]) -> list[Line]:
 def clocks_in_words(plain: Mapping[str, Any]) -> list[Line]:
     """When answers are due, and the other rules that are numbers."""
     clocks = [
-        Line(
-            f"clocks.{group}",
-            f"{label(group)} answers",
-            f"within {row['due_hours']} h; reminded after {row['remind_hours']} h, given back after "
-            f"{row['expire_hours']} h",
-        )
+        Line(f"clocks.{group}", f"{label(group)} answers", "; ".join(_clock(row)))
         for group, row in plain["clocks"].items()
     ]
     rules, base = plain["rules"], plain["base_currency"]
@@ -67,6 +63,19 @@ def clocks_in_words(plain: Mapping[str, Any]) -> list[Line]:
         Line("rules.rate_days", "An exchange rate holds", f"{rules['rate_days']} days"),
         Line("rules.fresh_sign_in", "A decision needs a fresh sign-in", fresh),
     ]
+
+
+def _clock(row: Mapping[str, Any]) -> Iterator[str]:
+    """What happens after how many business hours; older versions remind once, and let nobody else decide."""
+    remind = row["remind_hours"]
+    hours = " and ".join(str(one) for one in (remind if isinstance(remind, list) else [remind]))
+    again = f", then every {row['remind_every']} h" if row.get("remind_every") else ""
+    yield f"within {row['due_hours']} business hours"
+    yield f"reminded after {hours} h{again}"
+    for one in row.get("escalation", ()):
+        who = "their delegate" if one["to"] == DELEGATE else label(one["to"])
+        yield f"{who} may decide as well after {one['after_hours']} h"
+    yield f"given back after {row['expire_hours']} h" if row["expire_hours"] else "never given back"
 
 
 def differences(

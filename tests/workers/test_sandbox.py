@@ -20,6 +20,7 @@ from tests.replay import corpus
 from workers.sandbox import SANDBOX
 from workflows.checkpoint import CheckpointWorkflow
 from workflows.credit import CreditApprovalWorkflow
+from workflows.digest import DigestWorkflow
 
 SERVER = str(Path(sys.executable).parent / "temporal-test-server")
 
@@ -36,7 +37,7 @@ class ReadsTheClock:
 @pytest.mark.parametrize("name", corpus.recorded())
 async def test_a_recorded_history_replays_in_it(name: str) -> None:
     replayer = Replayer(
-        workflows=[CreditApprovalWorkflow, CheckpointWorkflow],
+        workflows=[CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
         workflow_runner=SANDBOX,
         data_converter=data_converter(corpus.CODEC),
         interceptors=[Intake()],

@@ -7,7 +7,7 @@ from plixo.domain.people import Group
 from plixo.domain.previewed import Previewed, previewed
 from plixo.domain.refusals import Refused
 
-CLOCK = Clock(8, 4, 40)
+CLOCK = Clock(8, (4,), 40)
 ONE = ApprovalPath("above-authority", "Above.", (Stage((Seat(Group.CONTROLLER, 2_500_000),), CLOCK),))
 TWO = ApprovalPath(
     "ceiling",

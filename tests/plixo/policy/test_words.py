@@ -33,7 +33,7 @@ def test_every_number_of_the_limits_is_told_and_can_be_typed() -> None:
     told = {line.field for line in (*limits_in_words(LIMITS), *clocks_in_words(LIMITS))}
     assert {"authority.billing_admin.credit", "approve.credit.legal", "sums.customer_all", "clocks.cfo"} < told
     fields = number_fields(LIMITS)
-    assert len(fields) == 22
+    assert len(fields) == 29
     assert all(field.label and field.unit for field in fields)
     assert with_numbers(LIMITS, {field.name: field.value for field in fields}) == LIMITS
 
@@ -50,14 +50,21 @@ def test_nothing_differs_from_itself() -> None:
 
 def test_changed_limits_and_clocks_are_told_before_and_after() -> None:
     limits = changed(**{"approve.credit.controller": "20,000", "clocks.legal.due_hours": "20"})
+    later = (
+        "reminded after 8 and 14 h; their delegate may decide as well after 16 h; CFO may decide as well after 32 h; "
+        "given back after 80 h"
+    )
     assert between(limits) == [
         Difference("Controller approves", "25,000 USD a credit", "20,000 USD a credit"),
         Difference(
             "Legal answers",
-            "within 16 h; reminded after 8 h, given back after 80 h",
-            "within 20 h; reminded after 8 h, given back after 80 h",
+            f"within 16 business hours; {later}",
+            f"within 20 business hours; {later}",
         ),
     ]
+    hours = changed(**{"clocks.legal.remind_hours.1": "15", "clocks.legal.escalation.0.after_hours": "17"})
+    (told,) = between(hours)
+    assert "reminded after 8 and 15 h; their delegate may decide as well after 17 h; CFO" in told.after
 
 
 def test_rules_that_were_added_changed_removed_or_moved_are_told() -> None:

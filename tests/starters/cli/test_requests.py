@@ -19,6 +19,10 @@ APPROVAL: dict[str, Any] = {
     "amount_minor": 420_000,
     "agreed_minor": 420_000,
     "currency": "USD",
+    "base_minor": 420_000,
+    "base_currency": "USD",
+    "rate": None,
+    "rate_as_of": None,
     "amounts": {"net_minor": 400_000, "tax_minor": 20_000, "gross_minor": 420_000, "currency": "USD"},
     "reason_text": "Goodwill",
     "memo": "",
@@ -35,6 +39,7 @@ APPROVAL: dict[str, Any] = {
     "explanation": "",
     "page": "http://127.0.0.1:8321/approvals/CR",
     "created": True,
+    "changed": "",
     "started": True,
 }
 
