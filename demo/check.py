@@ -150,7 +150,7 @@ def _facts(scene: Scene, approval_id: str) -> dict[str, Any]:
     return {
         "id": approval_id,
         "status": row["state"],
-        "amount_minor": row["amount_minor"],
+        "amount_minor": row["gross_minor" if row["state"] == "executed" else "amount_minor"],  # it may be less
         "currency": row["currency"],
         "path": path_in_words(row["path"]),
         "decided_by": [decision["person_id"] for decision in scene.house.recorded(approval_id)],

@@ -35,6 +35,7 @@ TOLD = [
     (6, "executed", 240000, ["Controller"], ["p-controller"]),
     (7, "rejected", 64000, ["Controller"], ["p-controller"]),
     (7, "withdrawn", 90000, ["Controller"], ["p-billing-admin"]),
+    (7, "executed", 45000, ["Controller"], ["p-controller"]),
 ]
 OUTSIDE = {4, 6}
 """Scenes in which something is forged or killed, which costs more than a request does."""
@@ -63,7 +64,7 @@ def test_a_credit_on_an_invoice_is_a_credit_note_and_any_other_a_balance_transac
     kinds = defaultdict(set)
     for one in played.answer["approvals"]:
         kinds[one["scenario"]].add(one["stripe_object"].partition("_")[0])
-    assert kinds == {1: {"cn"}, 2: {"cn"}, 3: {"cbtxn"}, 4: {""}, 5: {"cn"}, 6: {"cn"}, 7: {""}}
+    assert kinds == {1: {"cn"}, 2: {"cn"}, 3: {"cbtxn"}, 4: {""}, 5: {"cn"}, 6: {"cn"}, 7: {"", "cn"}}
 
 
 def test_a_request_costs_what_was_promised(played: Played) -> None:
@@ -71,7 +72,7 @@ def test_a_request_costs_what_was_promised(played: Played) -> None:
     automatic = [one for one in undisturbed if one["path"] == ["automatic"]]
     single = [one for one in undisturbed if one["status"] == "executed" and len(one["decided_by"]) == 1]
     assert {one["billable_actions"] for one in automatic} == {3}
-    assert [one["scenario"] for one in single] == [2, 3]
+    assert [one["scenario"] for one in single] == [2, 3, 7]
     for one in single:
         assert one["billable_actions"] <= 7
         assert one["history_events"] <= 28
