@@ -1,5 +1,6 @@
 """Drafting and publishing policies and exchange rates: one person writes, another one lets it hold."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from plixo.domain import ids
-from plixo.domain.canonical import canonical_json, sha256_hex
+from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
 from plixo.domain.credit import parse_text
 from plixo.domain.duties import check_drafter, check_publisher
 from plixo.domain.people import Person
@@ -49,13 +50,23 @@ def typed_policy(limits: object, table: object) -> PublishedPolicy:
     Raises:
         Refused: It cannot be used; the field is `limits.…` or `table.…`.
     """
+    if can_be_hashed([limits, table]) and len(canonical_json([limits, table])) > MOST_BYTES:
+        raise Refused.one("table", "policy_too_long", f"A policy has at most {MOST_BYTES // 1024} KiB.")
     try:
-        policy = PublishedPolicy.from_parts(limits, table)
+        return PublishedPolicy.from_parts(limits, table)
     except PolicyInvalid as invalid:
         raise unusable(invalid) from invalid
-    if len(policy.content) > MOST_BYTES:
-        raise Refused.one("table", "policy_too_long", f"A policy has at most {MOST_BYTES // 1024} KiB.")
-    return policy
+
+
+async def tried_policy(limits: object, table: object) -> PublishedPolicy:
+    """The same in a thread of its own: a trial asks the engine hundreds of times, and everybody else goes on.
+
+    For whoever may have one tried: who they are is looked at before it is called.
+
+    Raises:
+        Refused: As for `typed_policy`.
+    """
+    return await asyncio.to_thread(typed_policy, limits, table)
 
 
 def unusable(invalid: PolicyInvalid) -> Refused:
@@ -63,6 +74,17 @@ def unusable(invalid: PolicyInvalid) -> Refused:
     part = "limits" if invalid.file == LIMITS_FILE else "table"
     field = f"{part}.{invalid.field}" if invalid.field else part
     return Refused.one(field, "policy_invalid", f"This policy cannot be used: {invalid}.")
+
+
+async def draft_parts(desk: Desk, person: Person, limits: object, table: object, note: str) -> Draft:
+    """Keep what somebody sent as a draft: who they are is looked at first, what they sent is tried after that.
+
+    Raises:
+        NotAllowed: As for `draft_policy`.
+        Refused: As for `draft_policy`; or it cannot be used.
+    """
+    await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
+    return await draft_policy(desk, person, await tried_policy(limits, table), note)
 
 
 async def draft_policy(desk: Desk, person: Person, policy: PublishedPolicy, note: str) -> Draft:
@@ -100,12 +122,13 @@ async def draft_again(desk: Desk, person: Person, version: int, note: str) -> Dr
         NotAllowed: As for `draft_policy`.
         Refused: As for `draft_policy`; or this release could not use it any more.
     """
+    await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
     async with desk.ledger.read() as session:
         content = await policies.content_of(session, version)
     if content is None:
         raise NotFound.one("version", "version_unknown", f"There is no policy version {version}.")
     plain = json.loads(content)
-    return await draft_policy(desk, person, typed_policy(plain["limits"], plain["table"]), note)
+    return await draft_parts(desk, person, plain["limits"], plain["table"], note)
 
 
 async def draft_rates(desk: Desk, person: Person, rows: list[dict[str, str]], note: str) -> Draft:
@@ -191,7 +214,7 @@ async def _publish_policy(desk: Desk, tx: SqlTransaction, draft: Draft) -> tuple
         words = f"Version {newest} was published since this was drafted from {draft.base_version}; draft it anew."
         raise Conflict.one("draft", "draft_outdated", words)
     policy = policy_of(draft)
-    typed_policy(policy.plain_limits, policy.plain_table)
+    await tried_policy(policy.plain_limits, policy.plain_table)
     version = await policies.publish(tx.session, draft.hash, draft.content, desk.clock())
     return version, {"version": version, "base_version": draft.base_version}
 

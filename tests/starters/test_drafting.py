@@ -1,6 +1,7 @@
 """Drafting and publishing: who may, what becomes of it, and that every desk takes it up."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -286,3 +287,24 @@ async def test_a_release_follows_a_release_and_never_what_people_published(tmp_p
         await release(23_000)
         found = await published_policy(office.rows.ledger)
         assert (found.version, found.hash) == (3, draft.hash)
+
+
+async def test_who_may_not_draft_is_told_before_anything_is_tried(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(*_: object) -> None:
+        raise AssertionError("this costs time, and is for administrators")
+
+    monkeypatch.setattr(drafting, "typed_policy", tried)
+    policy, support = office.desk.policy, office.rows.people["support"]
+    with pytest.raises(NotAllowed):
+        await drafting.draft_parts(office.desk, support, policy.plain_limits, policy.plain_table, "")
+    with pytest.raises(NotAllowed):
+        await drafting.draft_again(office.desk, support, 1, "")
+
+
+async def test_a_trial_leaves_the_loop_to_everybody_else(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_in: list[int] = []
+    monkeypatch.setattr(drafting, "typed_policy", lambda *_: asked_in.append(threading.get_ident()))
+    await drafting.tried_policy({}, {})
+    assert asked_in != [threading.get_ident()]

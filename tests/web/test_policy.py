@@ -218,3 +218,16 @@ async def test_a_version_published_elsewhere_holds_here_at_once(house: Any) -> N
     seen = (await caller.post("/api/v1/credits/preview", json=house.form())).json()
     assert seen["path"] == ["Controller and Legal"]
     assert (await caller.get("/api/v1/status")).json()["policy"].startswith("2@")
+
+
+async def test_whoever_may_not_draft_is_refused_whatever_they_send(house: Any) -> None:
+    table = copy.deepcopy(house.staff.desk.policy.plain_table)
+    content = next(node for node in table["nodes"] if node["type"] == "decisionTableNode")["content"]
+    content["rules"][0][content["inputs"][0]["id"]] = "len(map([1..1000000], #)) > 0"
+    body = {"limits": limits(house), "table": table, "note": "x"}
+    for role, status in (("support", 403), ("administrator", 422)):
+        answer = await (await house.caller(role)).post("/api/v1/policy/drafts", json=body)
+        assert answer.status_code == status, answer.text
+    finance = await house.caller("finance")
+    answer = await finance.post("/api/v1/policy/simulations", json={"limits": limits(house), "table": table})
+    assert answer.json()["error"]["fields"][0]["field"] == "table.route.no-exchange-rate: Reason"

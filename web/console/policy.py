@@ -172,7 +172,7 @@ async def _drafted(visit: Visit, sent: Mapping[str, str]) -> Draft:
             raise Refused.one(
                 "table", "table_not_json", "The table is no JSON; paste what a JDM editor saved."
             ) from broken
-    return await drafting.draft_policy(visit.desk, visit.person, drafting.typed_policy(limits, table), note)
+    return await drafting.draft_parts(visit.desk, visit.person, limits, table, note)
 
 
 async def _form(visit: Visit, sent: Mapping[str, str], refusal: Refused | None = None) -> Response:
