@@ -1,6 +1,6 @@
 """What may stand in a cell of a decision table: comparisons and texts, and nothing that runs for long.
 
-The engine's language has functions that go through lists and lists that are made of two numbers: a cell of forty letters
+The engine has functions that go through lists, and lists that are made of two numbers: a cell of forty letters
 keeps a processor busy for minutes. Conditions need none of them, so a cell is read before it is believed.
 """
 

@@ -303,7 +303,7 @@ async def test_who_may_not_draft_is_told_before_anything_is_tried(
         await drafting.draft_again(office.desk, support, 1, "")
 
 
-async def test_a_trial_leaves_the_loop_to_everybody_else(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_trial_leaves_the_loop_to_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_in: list[int] = []
     monkeypatch.setattr(drafting, "typed_policy", lambda *_: asked_in.append(threading.get_ident()))
     await drafting.tried_policy({}, {})
