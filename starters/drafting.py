@@ -12,7 +12,7 @@ from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
 from plixo.domain.credit import parse_text
 from plixo.domain.duties import check_drafter, check_publisher
 from plixo.domain.people import Person
-from plixo.domain.rate_sheet import Rate, parse_rates
+from plixo.domain.rate_sheet import Rate, check_steps, parse_rates
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.policy.limits import LIMITS_FILE
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
@@ -20,7 +20,9 @@ from plixo.ports import AuditEntry
 from plixo.store import drafts, policies, sums
 from plixo.store.drafts import Draft
 from plixo.store.ledger import SqlTransaction
+from plixo.store.policies import StandingRate
 from starters.desk import Desk
+from starters.trust import POLICY_KIND, RATE_KIND, policy_body, rate_body
 
 POLICY: Final = "policy"
 RATES: Final = "rates"
@@ -103,7 +105,7 @@ async def draft_policy(desk: Desk, person: Person, policy: PublishedPolicy, note
     await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
     words = parse_text(note, "note", LONGEST_NOTE)
     now_holds = desk.policy
-    if policy.hash == now_holds.hash:
+    if policy.hash == now_holds.hash and not desk.unusable:
         raise Refused.one("limits", "policy_unchanged", f"Policy version {now_holds.version} says just that already.")
     if policy.base_currency != now_holds.base_currency:
         raise Refused.one(
@@ -147,7 +149,10 @@ async def draft_rates(desk: Desk, person: Person, rows: list[dict[str, str]], no
     await _checked(desk, person, "rates_draft_refused", lambda: check_drafter(person))
     words = parse_text(note, "note", LONGEST_NOTE)
     base = desk.policy.base_currency
-    rates = [rate.to_claims() for rate in parse_rates(rows, base, desk.clock())]
+    found = parse_rates(rows, base, desk.clock())
+    async with desk.ledger.read() as session:
+        check_steps(found, {currency: rate for currency, rate, _ in await policies.rates(session, base)})
+    rates = [rate.to_claims() for rate in found]
     return await _keep(desk, person, RATES, canonical_json({"base": base, "rates": rates}).decode(), words)
 
 
@@ -175,7 +180,9 @@ async def publish_draft(desk: Desk, publisher: Publisher, draft_id: str) -> Draf
             return draft
         if draft.published_by:
             raise Conflict.one("draft", "draft_published", "Somebody else has published this draft already.")
-        version, told = await (_publish_policy if draft.kind == POLICY else _publish_rates)(desk, tx, draft)
+        version, told = await (_publish_policy if draft.kind == POLICY else _publish_rates)(
+            desk, tx, draft, publisher.person.person_id
+        )
         await drafts.publish(tx.session, draft_id, version, publisher.person.person_id, desk.clock())
         detail = {"draft_id": draft_id, "author": author, "hash": draft.hash, **told}
         entry = AuditEntry(ids.POLICY_CHAIN, f"{draft.kind}_published", publisher.person.person_id, detail)
@@ -194,7 +201,7 @@ def policy_of(draft: Draft) -> PublishedPolicy:
 
 
 async def _keep(desk: Desk, person: Person, kind: str, content: str, note: str) -> Draft:
-    digest, base = sha256_hex(json.loads(content)), desk.policy.version
+    digest, base = sha256_hex(json.loads(content)), desk.follows
     draft_id = ids.approval_id(_PREFIX, person.person_id, f"{kind}:{base}:{digest}")
     async with desk.ledger.begin() as tx:
         await sums.lock(tx.session, ids.POLICY_CHAIN)
@@ -208,28 +215,53 @@ async def _keep(desk: Desk, person: Person, kind: str, content: str, note: str) 
     return draft
 
 
-async def _publish_policy(desk: Desk, tx: SqlTransaction, draft: Draft) -> tuple[int | None, dict[str, Any]]:
+async def _publish_policy(
+    desk: Desk, tx: SqlTransaction, draft: Draft, publisher: str
+) -> tuple[int | None, dict[str, Any]]:
     newest = await policies.newest_version(tx.session)
     if newest != draft.base_version:
         words = f"Version {newest} was published since this was drafted from {draft.base_version}; draft it anew."
         raise Conflict.one("draft", "draft_outdated", words)
     policy = policy_of(draft)
     await tried_policy(policy.plain_limits, policy.plain_table)
-    version = await policies.publish(tx.session, draft.hash, draft.content, desk.clock())
+    if policy.hash != draft.hash:
+        raise Conflict.one("draft", "draft_altered", "This draft is not what its author kept; draft it anew.")
+    now = desk.clock()
+
+    def sign(version: int) -> str:
+        body = policy_body(version, policy.hash, draft.author_id, publisher, now)
+        return desk.signer.sign(POLICY_KIND, body, now=now)
+
+    version = await policies.publish(tx.session, draft.hash, draft.content, now, sign)
     return version, {"version": version, "base_version": draft.base_version}
 
 
-async def _publish_rates(desk: Desk, tx: SqlTransaction, draft: Draft) -> tuple[int | None, dict[str, Any]]:
+async def _publish_rates(
+    desk: Desk, tx: SqlTransaction, draft: Draft, publisher: str
+) -> tuple[int | None, dict[str, Any]]:
     base, found = str(json.loads(draft.content)["base"]), rates_of(draft)
     if base != (await desk.up_to_date(tx.session)).policy.base_currency:
         raise Conflict.one("draft", "draft_outdated", f"These rates are into {base}, which is no longer the base.")
-    standing = {currency: as_of for currency, _, as_of in await policies.rates(tx.session, base)}
-    older = [rate.currency for rate in found if rate.currency in standing and standing[rate.currency] > rate.as_of]
+    rows = await policies.rates(tx.session, base)
+    check_steps(found, {currency: rate for currency, rate, _ in rows})
+    last = await drafts.last_rates(tx.session)
+    # Of the same moment, the one that was drafted knowing the other corrects it.
+    late = last is not None and last >= draft.created_at
+    standing = {currency: as_of for currency, _, as_of in rows}
+    older = [
+        rate.currency
+        for rate in found
+        if rate.currency in standing
+        and (standing[rate.currency] > rate.as_of or (late and standing[rate.currency] == rate.as_of))
+    ]
     if older:
         words = f"A newer rate holds already for {', '.join(older)}; draft them anew without it."
         raise Conflict.one("draft", "draft_outdated", words)
+    now = desk.clock()
     for rate in found:
-        await policies.set_rate(tx.session, rate.currency, base, rate.rate, rate.as_of)
+        body = rate_body(rate.to_claims(), base, draft.author_id, publisher, now)
+        signed = desk.signer.sign(RATE_KIND, body, now=now)
+        await policies.set_rate(tx.session, rate.currency, base, StandingRate(rate.rate, rate.as_of, signed))
     return None, {"base": base, "rates": [rate.to_claims() for rate in found]}
 
 

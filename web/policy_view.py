@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from plixo.domain.duties import check_policy_reader, check_publisher
 from plixo.domain.people import Person
 from plixo.domain.rate_sheet import Rate
-from plixo.domain.refusals import NotAllowed, NotFound
+from plixo.domain.refusals import Conflict, NotAllowed, NotFound
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
 from plixo.policy.words import Difference, differences
 from plixo.store import drafts, people, policies
@@ -140,7 +140,20 @@ async def draft_view(visit: Visit, draft: Draft) -> DraftView:
 
 def outdated(visit: Visit, draft: Draft) -> bool:
     """Whether another version was published since it was drafted, so that it must be drafted anew."""
-    return draft.kind == POLICY and not draft.published_by and draft.base_version != visit.desk.policy.version
+    return draft.kind == POLICY and not draft.published_by and draft.base_version != visit.desk.follows
+
+
+def readable(version: Version) -> PublishedPolicy:
+    """What a published version says.
+
+    Raises:
+        Conflict: This release cannot read it.
+    """
+    try:
+        return PublishedPolicy.from_content(version.content, version.version)
+    except PolicyInvalid as invalid:
+        words = f"This release cannot read policy version {version.version}: {invalid}."
+        raise Conflict.one("version", "version_unreadable", words) from invalid
 
 
 def usable(draft: Draft) -> PublishedPolicy:

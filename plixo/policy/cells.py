@@ -66,6 +66,6 @@ def first_line(error: Exception) -> str:
     return " ".join(line for line in lines if line != "Caused by:")
 
 
-def _check_length(where: str, cell: str) -> None:
+def _check_length(where: str, cell: object) -> None:
     if not isinstance(cell, str) or len(cell) > LONGEST_CELL:
         raise PolicyInvalid(TABLE_FILE, where, f"must be a text of at most {LONGEST_CELL} characters")

@@ -14,11 +14,12 @@ from plixo.domain.facts import Facts
 from plixo.domain.facts import authority as authority_of
 from plixo.domain.path import ApprovalPath, PathLimits, Route, Ruling, build_path
 from plixo.domain.people import Group, Person
+from plixo.policy.cells import TABLE_FILE
 from plixo.policy.guard import guarded
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import LIMITS_FILE, Limits, parse_limits
 from plixo.policy.rules import Rule
-from plixo.policy.table import TABLE_FILE, ask, check_table, compile_table, rules_of
+from plixo.policy.table import ask, check_table, compile_table, rules_of
 from plixo.policy.trial import try_out
 
 __all__ = ["PolicyInvalid", "PublishedPolicy", "load_policy"]

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 from plixo.domain.facts import Facts, RateState, Sums
 from plixo.domain.path import PathLimits, Route, Ruling
 from plixo.domain.reasons import Reason
+from plixo.policy.cells import TABLE_FILE
 from plixo.policy.guard import NEVER_AUTOMATIC
 from plixo.policy.invalid import PolicyInvalid
-from plixo.policy.table import TABLE_FILE
 
 KIND: Final = "credit"
 

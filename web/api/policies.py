@@ -77,7 +77,7 @@ async def one_version(
     """One version with all that it says, and what it says otherwise than another one, the one before unless named."""
     found = await view.version_of(call, version)
     other, differs = await view.held_against(call, found, against)
-    published = PublishedPolicy.from_content(found.content, found.version)
+    published = view.readable(found)
     return VersionDetail(
         **_version(found, await view.names(call)),
         base_currency=published.base_currency,

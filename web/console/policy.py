@@ -68,7 +68,7 @@ async def version(visit: Reader, number: Number) -> Response:
     asked = visit.request.query_params.get("against", "")
     against, differs = await view.held_against(visit, found, _number(asked))
     context = {
-        **_said(PublishedPolicy.from_content(found.content, found.version)),
+        **_said(view.readable(found)),
         "version": found,
         "versions": await view.versions(visit),
         "against": against,
