@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from plixo.domain.duties import check_policy_reader, check_publisher
 from plixo.domain.people import Person
@@ -15,6 +16,9 @@ from plixo.store.drafts import Draft
 from plixo.store.policies import Version
 from starters.drafting import POLICY, policy_of, rates_of
 from web.identity import Visit
+
+ELSE: Final = Difference("Something else", "", "The two differ in what has no words here; compare their tables.")
+UNREADABLE: Final = Difference("Everything", "", "One of the two cannot be read by this release.")
 
 
 @dataclass(frozen=True)
@@ -186,5 +190,8 @@ def _between(before: str, after: str) -> list[Difference]:
     try:
         first, second = (PublishedPolicy.from_content(content, 0) for content in (before, after))
     except PolicyInvalid:
-        return []
-    return differences((first.plain_limits, first.rules()), (second.plain_limits, second.rules()))
+        return [UNREADABLE]
+    found = differences((first.plain_limits, first.rules()), (second.plain_limits, second.rules()))
+    if not found and first.hash != second.hash:
+        return [ELSE]
+    return found

@@ -34,6 +34,22 @@ _AS_READ: Final = {
 
 _FACTS: Final = frozenset(Facts("", "", 0, 0, related=False, rate=RateState.SAME, sums=Sums()).to_context({}))
 _NAMES: Final = (_FACTS - {"limits"}) | {f"limits.{name}" for name in TABLE_LIMITS}
+_COLUMNS: Final = {
+    "kind": "Kind",
+    "reason": "Reason",
+    "amount": "Amount",
+    "authority": "Own authority",
+    "rate": "Exchange rate",
+    "related": "Related",
+    "customer_all": "Customer, 30 days, all",
+    "requester_automatic": "Requester, 30 days, automatic",
+    "customer_automatic": "Customer, 30 days, automatic",
+    "company_day": "Company, today",
+    "requester_day": "Requester, today",
+}
+"""What a column is called, by its field: people read the name, the engine the field."""
+
+_ANSWERS: Final = {"route": "Route", "rule": "Rule", "why": "Why", "ceiling": "Ceiling"}
 _WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "null"})
 _QUOTES: Final = "\"'"
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*", re.ASCII)
@@ -118,9 +134,18 @@ def _check_row(where: str, row: Mapping[str, str], content: Mapping[str, Any]) -
     for column in content["inputs"]:
         if column["field"] not in _NAMES:
             raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", f"{column['field']} is nothing a request has")
+        _check_name(where, column, _COLUMNS)
         _check_cell(f"{where}: {column['name']}", row.get(column["id"], ""))
     for column in content["outputs"]:
+        _check_name(where, column, _ANSWERS)
         check_answer(f"{where}: {column['name']}", row[column["id"]])
+
+
+def _check_name(where: str, column: Mapping[str, str], known: Mapping[str, str]) -> None:
+    wanted = known.get(column["field"])
+    if column["name"] != wanted:
+        words = f"a column over {column['field']} is called {wanted}" if wanted else f"{column['field']} is no answer"
+        raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", words)
 
 
 def _check_cell(where: str, cell: str) -> None:

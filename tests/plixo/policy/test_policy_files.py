@@ -258,6 +258,18 @@ def test_an_answer_is_said_and_not_worked_out(folder: Path, cell: str) -> None:
     assert refusal(folder)[:2] == ("approvals.jdm.json", "route.customer-sum: Why")
 
 
+@pytest.mark.parametrize(("column", "name"), [("inputs", "Amount "), ("inputs", "Related"), ("outputs", "Answer")])
+def test_a_columns_name_is_its_fields(folder: Path, column: str, name: str) -> None:
+    rewrite(folder, lambda table: table["nodes"][1]["content"][column][1].update(name=name))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", f"route.no-exchange-rate: {name}")
+
+
+@pytest.mark.parametrize("field", ["reason", "related", "authority", "customer_all"])
+def test_a_column_that_reads_another_field_under_its_name_is_refused(folder: Path, field: str) -> None:
+    rewrite(folder, lambda table: table["nodes"][1]["content"]["inputs"][1].update(field=field))
+    assert refusal(folder)[1] == "route.no-exchange-rate: Amount"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("hitPolicy", "collect"), ("executionMode", "loop"), ("inputField", "limits"), ("outputPath", "x")],
