@@ -10,7 +10,7 @@ from plixo.domain.people import Person
 from plixo.domain.rate_sheet import Rate
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
-from plixo.policy.words import Difference, differences
+from plixo.policy.words import Difference, differences, wordless
 from plixo.store import drafts, people, policies
 from plixo.store.drafts import Draft
 from plixo.store.policies import Version
@@ -192,6 +192,7 @@ def _between(before: str, after: str) -> list[Difference]:
     except PolicyInvalid:
         return [UNREADABLE]
     found = differences((first.plain_limits, first.rules()), (second.plain_limits, second.rules()))
-    if not found and first.hash != second.hash:
-        return [ELSE]
-    return found
+    rules = {one: set(policy.rules()) for one, policy in enumerate((first, second))}
+    told = {rule.rule for rule in rules[0] ^ rules[1]}
+    rest = [wordless(policy.plain_limits, policy.plain_table, told) for policy in (first, second)]
+    return found if rest[0] == rest[1] else [*found, ELSE]

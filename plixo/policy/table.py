@@ -66,7 +66,11 @@ def check_table(plain: object) -> dict[str, Any]:
     _refuse_fractions(plain, "")
     try:
         _check_nodes(plain["nodes"])
+        seen: set[str] = set()
         for number, (where, row, content) in enumerate(_rows(plain)):
+            if row["_id"] in seen:
+                raise PolicyInvalid(TABLE_FILE, where, "is there twice; every rule has an id of its own")
+            seen.add(row["_id"])
             if number == MOST_ROWS:
                 raise PolicyInvalid(TABLE_FILE, where, f"is one row too many; {MOST_ROWS} at most")
             _check_row(where, row, content)

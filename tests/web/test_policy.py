@@ -266,3 +266,8 @@ async def test_what_differs_without_words_is_told_all_the_same(house: Any) -> No
     table["edges"][0]["id"] = "another"
     made = await draft(house, limits=house.staff.desk.policy.plain_limits, table=table)
     assert [one["what"] for one in made["differences"]] == ["Something else"]
+    made = await draft(house, table=table)
+    assert [one["what"] for one in made["differences"]] == ["Controller approves", "Something else"]
+    later = limits(house) | {"office": "Mon-Fri 10:00-16:00 UTC"}
+    made = await draft(house, limits=later)
+    assert [one["what"] for one in made["differences"]] == ["Controller approves", "Something else"]

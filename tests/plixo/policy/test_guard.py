@@ -24,7 +24,7 @@ def kind_one(**changed: str) -> PublishedPolicy:
     first = {"_id": "round-amounts", "_description": "Small amounts.", "in-amount": "[2..20000000]"}
     answers = {"out-route": '"automatic"', "out-rule": '"round-amounts"', "out-why": '"Small amounts."'} | changed
     content["rules"].insert(0, first | answers)
-    below = {"_id": "below", "in-company_day": "[2..900000000]", "out-ceiling": '""'}
+    below = {"_id": "from-two", "in-company_day": "[2..900000000]", "out-ceiling": '""'}
     table["nodes"][2]["content"]["rules"].insert(0, below)
     return PublishedPolicy.from_content(json.dumps({"limits": SHIPPED.plain_limits, "table": table}), 2)
 

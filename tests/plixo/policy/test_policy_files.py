@@ -258,6 +258,11 @@ def test_an_answer_is_said_and_not_worked_out(folder: Path, cell: str) -> None:
     assert refusal(folder)[:2] == ("approvals.jdm.json", "route.customer-sum: Why")
 
 
+def test_two_rows_of_one_id_are_refused_for_one_would_hide_the_other(folder: Path) -> None:
+    rewrite(folder, lambda table: rule(table, "other-reason").update(_id="fraud"))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", "route.fraud")
+
+
 @pytest.mark.parametrize(("column", "name"), [("inputs", "Amount "), ("inputs", "Related"), ("outputs", "Answer")])
 def test_a_columns_name_is_its_fields(folder: Path, column: str, name: str) -> None:
     rewrite(folder, lambda table: table["nodes"][1]["content"][column][1].update(name=name))
