@@ -17,9 +17,6 @@ SUMS: Final = {
 """The sums and ceilings in words."""
 
 
-_CLOCK_TOLD: Final = frozenset({"due_hours", "remind_hours", "expire_hours"})
-
-
 class Line(NamedTuple):
     """One limit, to be shown.
 
@@ -102,12 +99,8 @@ def wordless(limits: Mapping[str, Any], table: Mapping[str, Any], told: Collecti
         table: As published.
         told: Ids of rules that are told as differing.
     """
-    clocks = {
-        group: {name: value for name, value in row.items() if name not in _CLOCK_TOLD}
-        for group, row in limits["clocks"].items()
-    }
     nodes = [_rest_of_node(node, told) for node in table["nodes"]]
-    return [limits.get("office"), clocks, {**table, "nodes": nodes}]
+    return [limits.get("office"), {**table, "nodes": nodes}]
 
 
 def _rest_of_node(node: Mapping[str, Any], told: Collection[str]) -> dict[str, Any]:
