@@ -1,6 +1,6 @@
 """Decimals of currencies as Stripe counts them: the checker's own list."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
 _NONE: Final = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
@@ -17,7 +17,10 @@ def shown(minor: int, currency: str) -> str:
     return f"{Decimal(minor).scaleb(-decimals(currency)):,} {currency}"
 
 
-def converted(minor: int, currency: str, rate: str, base: str) -> int:
-    """The same money in minor units of the base currency, rounded half up."""
+def converted(minor: int, currency: str, rate: str, base: str, *, up: bool) -> int:
+    """The same money in minor units of the base currency: rounded up and at least 1, or half up as it once was."""
     major = Decimal(minor).scaleb(-decimals(currency)) * Decimal(rate)
-    return int(major.scaleb(decimals(base)).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    exact = major.scaleb(decimals(base))
+    if up:
+        return max(int(exact.to_integral_value(rounding=ROUND_CEILING)), 1)
+    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))

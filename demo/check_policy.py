@@ -156,7 +156,8 @@ def _against_base(house: House, request: Row, base: str) -> Iterator[str]:
         if rate is None or as_of is None or as_of > row["created_at"]:
             return
         yield from _against_table(house, row, amount["currency"], base)
-        wanted = converted(amount["minor"], amount["currency"], rate, base)
+        # Since rates are kept on requests, they are rounded up.
+        wanted = converted(amount["minor"], amount["currency"], rate, base, up=row["rate"] is not None)
     if wanted != request["base_minor"]:
         yield f"It was routed as {request['base_minor']} {base}; it comes to {wanted}."
 

@@ -35,6 +35,7 @@ from plixo.temporal.payload_keys import ensure_payload_keys, load_payload_keys
 from plixo.temporal.ui import TemporalUi, open_temporal_ui
 from starters.checkpoints import CheckpointDesk
 from starters.desk import Desk
+from starters.trust import POLICY_KIND, NotTrusted, Trust, policy_body
 
 
 def now() -> datetime:
@@ -55,32 +56,54 @@ async def prepare_database(settings: Settings) -> str:
             folder = load_policy(settings.policies)
             await people.seed_if_empty(tx.session, load_seed(settings.people_seed, folder.base_currency))
             await ensure_administrator(tx.session, settings.first_administrator)
-            await _publish_shipped(tx, folder)
+            await _publish_shipped(tx, folder, _shipped_signature(settings, folder))
     finally:
         await engine.dispose()
     return revision
 
 
-async def _publish_shipped(tx: SqlTransaction, folder: PublishedPolicy) -> None:
+async def _publish_shipped(tx: SqlTransaction, folder: PublishedPolicy, sign: policies.Sign) -> None:
     """The shipped policy holds until people publish one; where it follows an earlier one, the audit log says so."""
     await sums.lock(tx.session, POLICY_CHAIN)
-    version = await policies.publish_shipped(tx.session, folder.hash, folder.content, now())
+    version = await policies.publish_shipped(tx.session, folder.hash, folder.content, now(), sign)
     if version and version > 1:
         detail = {"version": version, "hash": folder.hash, "base_version": version - 1}
         await tx.audit(AuditEntry(POLICY_CHAIN, "policy_published", "system", detail), now())
 
 
-async def published_policy(ledger: SqlLedger) -> PublishedPolicy:
-    """The newest published policy.
+def _shipped_signature(settings: Settings, folder: PublishedPolicy) -> policies.Sign:
+    """Where the console's key is at hand, a release's policy is signed, so that other releases' consoles take it."""
+    if not settings.signing_key.exists():
+        return lambda _version: None
+    key = load_or_create_signing_key(settings.signing_key, settings.public_keys)
+    at = now()
+    return lambda version: StaffSigner(key).sign(
+        POLICY_KIND, policy_body(version, folder.hash, "release", "system", at), now=at
+    )
+
+
+async def published_policy(ledger: SqlLedger, trust: Trust) -> PublishedPolicy:
+    """The newest published policy that can be used here; where it is not the newest of all, nothing is routed.
 
     Raises:
-        LookupError: None was published; `plixo db upgrade` publishes the one in `policies/`.
+        LookupError: None was published; `plixo db upgrade` publishes the one in `policies/`. Or none can be used.
     """
+    why = "No policy is published; run `plixo db upgrade`."
     async with ledger.read() as session:
-        versions = await policies.versions(session, limit=1)
-    if not versions:
-        raise LookupError("No policy is published; run `plixo db upgrade`.")
-    return PublishedPolicy.from_content(versions[0].content, versions[0].version)
+        for version in await policies.numbers(session):
+            kept = await policies.kept(session, version)
+            try:
+                if kept:
+                    return trust.policy(kept)
+            except NotTrusted as refused:
+                trust.tell(version, str(refused))
+                why = f"No published policy can be used here; version {version}: {refused}."
+    raise LookupError(why)
+
+
+def open_trust(settings: Settings) -> Trust:
+    """What makes a published policy or rate hold: the staff side's keys, and this release's own policy."""
+    return Trust(StaffVerifier(KeySource(settings.public_keys)), load_policy(settings.policies).hash)
 
 
 @dataclass(frozen=True)
@@ -117,14 +140,15 @@ async def open_staff(settings: Settings) -> AsyncIterator[Staff]:
         open_provider(settings, now) as provider,
         open_temporal_ui(settings) as temporal_ui,
     ):
-        ledger = SqlLedger(engine)
+        ledger, trust = SqlLedger(engine), open_trust(settings)
         desk = Desk(
             ledger=ledger,
             payments=payments,
-            policy=await published_policy(ledger),
+            policy=await published_policy(ledger, trust),
             signer=StaffSigner(key),
             temporal=await connect(settings, lazy=True),
             clock=now,
+            trust=trust,
         )
         verifier = StaffVerifier(KeySource(settings.public_keys))
         yield Staff(settings, desk, verifier, provider, payload_codec(settings), temporal_ui)

@@ -266,6 +266,7 @@ async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:
 
 async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Proposal) -> _Routed:
     change = proposal.change
+    desk.check_routing()
     now = desk.clock()
     rate, base, found = await _in_base(desk, session, change.amount)
     before = await sums.read(session, person.person_id, change.customer_id, now, desk.policy.sum_days)
@@ -291,9 +292,10 @@ async def _in_base(
     found = await policies.rate(session, amount.currency, base)
     if found is None:
         return RateState.MISSING, convert(amount, Decimal(1), base), None
-    rate, as_of = found
+    desk.trust.rate(amount.currency, base, found)
+    rate, as_of, _ = found
     stale = desk.clock() - as_of > timedelta(days=desk.policy.rate_days)
-    return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base), found
+    return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base), (rate, as_of)
 
 
 def _check_requester(person: Person) -> None:

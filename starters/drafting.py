@@ -1,5 +1,6 @@
 """Drafting and publishing policies and exchange rates: one person writes, another one lets it hold."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from plixo.domain import ids
-from plixo.domain.canonical import canonical_json, sha256_hex
+from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
 from plixo.domain.credit import parse_text
 from plixo.domain.duties import check_drafter, check_publisher
 from plixo.domain.people import Person
-from plixo.domain.rate_sheet import Rate, parse_rates
+from plixo.domain.rate_sheet import Rate, check_steps, parse_rates
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.policy.limits import LIMITS_FILE
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
@@ -19,7 +20,9 @@ from plixo.ports import AuditEntry
 from plixo.store import drafts, policies, sums
 from plixo.store.drafts import Draft
 from plixo.store.ledger import SqlTransaction
+from plixo.store.policies import StandingRate
 from starters.desk import Desk
+from starters.trust import POLICY_KIND, RATE_KIND, policy_body, rate_body
 
 POLICY: Final = "policy"
 RATES: Final = "rates"
@@ -49,13 +52,23 @@ def typed_policy(limits: object, table: object) -> PublishedPolicy:
     Raises:
         Refused: It cannot be used; the field is `limits.…` or `table.…`.
     """
+    if can_be_hashed([limits, table]) and len(canonical_json([limits, table])) > MOST_BYTES:
+        raise Refused.one("table", "policy_too_long", f"A policy has at most {MOST_BYTES // 1024} KiB.")
     try:
-        policy = PublishedPolicy.from_parts(limits, table)
+        return PublishedPolicy.from_parts(limits, table)
     except PolicyInvalid as invalid:
         raise unusable(invalid) from invalid
-    if len(policy.content) > MOST_BYTES:
-        raise Refused.one("table", "policy_too_long", f"A policy has at most {MOST_BYTES // 1024} KiB.")
-    return policy
+
+
+async def tried_policy(limits: object, table: object) -> PublishedPolicy:
+    """The same in a thread of its own: a trial asks the engine hundreds of times, and everybody else goes on.
+
+    For whoever may have one tried: who they are is looked at before it is called.
+
+    Raises:
+        Refused: As for `typed_policy`.
+    """
+    return await asyncio.to_thread(typed_policy, limits, table)
 
 
 def unusable(invalid: PolicyInvalid) -> Refused:
@@ -63,6 +76,17 @@ def unusable(invalid: PolicyInvalid) -> Refused:
     part = "limits" if invalid.file == LIMITS_FILE else "table"
     field = f"{part}.{invalid.field}" if invalid.field else part
     return Refused.one(field, "policy_invalid", f"This policy cannot be used: {invalid}.")
+
+
+async def draft_parts(desk: Desk, person: Person, limits: object, table: object, note: str) -> Draft:
+    """Keep what somebody sent as a draft: who they are is looked at first, what they sent is tried after that.
+
+    Raises:
+        NotAllowed: As for `draft_policy`.
+        Refused: As for `draft_policy`; or it cannot be used.
+    """
+    await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
+    return await draft_policy(desk, person, await tried_policy(limits, table), note)
 
 
 async def draft_policy(desk: Desk, person: Person, policy: PublishedPolicy, note: str) -> Draft:
@@ -81,7 +105,7 @@ async def draft_policy(desk: Desk, person: Person, policy: PublishedPolicy, note
     await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
     words = parse_text(note, "note", LONGEST_NOTE)
     now_holds = desk.policy
-    if policy.hash == now_holds.hash:
+    if policy.hash == now_holds.hash and not desk.unusable:
         raise Refused.one("limits", "policy_unchanged", f"Policy version {now_holds.version} says just that already.")
     if policy.base_currency != now_holds.base_currency:
         raise Refused.one(
@@ -100,12 +124,13 @@ async def draft_again(desk: Desk, person: Person, version: int, note: str) -> Dr
         NotAllowed: As for `draft_policy`.
         Refused: As for `draft_policy`; or this release could not use it any more.
     """
+    await _checked(desk, person, "policy_draft_refused", lambda: check_drafter(person))
     async with desk.ledger.read() as session:
         content = await policies.content_of(session, version)
     if content is None:
         raise NotFound.one("version", "version_unknown", f"There is no policy version {version}.")
     plain = json.loads(content)
-    return await draft_policy(desk, person, typed_policy(plain["limits"], plain["table"]), note)
+    return await draft_parts(desk, person, plain["limits"], plain["table"], note)
 
 
 async def draft_rates(desk: Desk, person: Person, rows: list[dict[str, str]], note: str) -> Draft:
@@ -124,7 +149,10 @@ async def draft_rates(desk: Desk, person: Person, rows: list[dict[str, str]], no
     await _checked(desk, person, "rates_draft_refused", lambda: check_drafter(person))
     words = parse_text(note, "note", LONGEST_NOTE)
     base = desk.policy.base_currency
-    rates = [rate.to_claims() for rate in parse_rates(rows, base, desk.clock())]
+    found = parse_rates(rows, base, desk.clock())
+    async with desk.ledger.read() as session:
+        check_steps(found, {currency: rate for currency, rate, _ in await policies.rates(session, base)})
+    rates = [rate.to_claims() for rate in found]
     return await _keep(desk, person, RATES, canonical_json({"base": base, "rates": rates}).decode(), words)
 
 
@@ -152,7 +180,9 @@ async def publish_draft(desk: Desk, publisher: Publisher, draft_id: str) -> Draf
             return draft
         if draft.published_by:
             raise Conflict.one("draft", "draft_published", "Somebody else has published this draft already.")
-        version, told = await (_publish_policy if draft.kind == POLICY else _publish_rates)(desk, tx, draft)
+        version, told = await (_publish_policy if draft.kind == POLICY else _publish_rates)(
+            desk, tx, draft, publisher.person.person_id
+        )
         await drafts.publish(tx.session, draft_id, version, publisher.person.person_id, desk.clock())
         detail = {"draft_id": draft_id, "author": author, "hash": draft.hash, **told}
         entry = AuditEntry(ids.POLICY_CHAIN, f"{draft.kind}_published", publisher.person.person_id, detail)
@@ -171,7 +201,7 @@ def policy_of(draft: Draft) -> PublishedPolicy:
 
 
 async def _keep(desk: Desk, person: Person, kind: str, content: str, note: str) -> Draft:
-    digest, base = sha256_hex(json.loads(content)), desk.policy.version
+    digest, base = sha256_hex(json.loads(content)), desk.follows
     draft_id = ids.approval_id(_PREFIX, person.person_id, f"{kind}:{base}:{digest}")
     async with desk.ledger.begin() as tx:
         await sums.lock(tx.session, ids.POLICY_CHAIN)
@@ -185,28 +215,53 @@ async def _keep(desk: Desk, person: Person, kind: str, content: str, note: str) 
     return draft
 
 
-async def _publish_policy(desk: Desk, tx: SqlTransaction, draft: Draft) -> tuple[int | None, dict[str, Any]]:
+async def _publish_policy(
+    desk: Desk, tx: SqlTransaction, draft: Draft, publisher: str
+) -> tuple[int | None, dict[str, Any]]:
     newest = await policies.newest_version(tx.session)
     if newest != draft.base_version:
         words = f"Version {newest} was published since this was drafted from {draft.base_version}; draft it anew."
         raise Conflict.one("draft", "draft_outdated", words)
     policy = policy_of(draft)
-    typed_policy(policy.plain_limits, policy.plain_table)
-    version = await policies.publish(tx.session, draft.hash, draft.content, desk.clock())
+    await tried_policy(policy.plain_limits, policy.plain_table)
+    if policy.hash != draft.hash:
+        raise Conflict.one("draft", "draft_altered", "This draft is not what its author kept; draft it anew.")
+    now = desk.clock()
+
+    def sign(version: int) -> str:
+        body = policy_body(version, policy.hash, draft.author_id, publisher, now)
+        return desk.signer.sign(POLICY_KIND, body, now=now)
+
+    version = await policies.publish(tx.session, draft.hash, draft.content, now, sign)
     return version, {"version": version, "base_version": draft.base_version}
 
 
-async def _publish_rates(desk: Desk, tx: SqlTransaction, draft: Draft) -> tuple[int | None, dict[str, Any]]:
+async def _publish_rates(
+    desk: Desk, tx: SqlTransaction, draft: Draft, publisher: str
+) -> tuple[int | None, dict[str, Any]]:
     base, found = str(json.loads(draft.content)["base"]), rates_of(draft)
     if base != (await desk.up_to_date(tx.session)).policy.base_currency:
         raise Conflict.one("draft", "draft_outdated", f"These rates are into {base}, which is no longer the base.")
-    standing = {currency: as_of for currency, _, as_of in await policies.rates(tx.session, base)}
-    older = [rate.currency for rate in found if rate.currency in standing and standing[rate.currency] > rate.as_of]
+    rows = await policies.rates(tx.session, base)
+    check_steps(found, {currency: rate for currency, rate, _ in rows})
+    last = await drafts.last_rates(tx.session)
+    # Of the same moment, the one that was drafted knowing the other corrects it.
+    late = last is not None and last >= draft.created_at
+    standing = {currency: as_of for currency, _, as_of in rows}
+    older = [
+        rate.currency
+        for rate in found
+        if rate.currency in standing
+        and (standing[rate.currency] > rate.as_of or (late and standing[rate.currency] == rate.as_of))
+    ]
     if older:
         words = f"A newer rate holds already for {', '.join(older)}; draft them anew without it."
         raise Conflict.one("draft", "draft_outdated", words)
+    now = desk.clock()
     for rate in found:
-        await policies.set_rate(tx.session, rate.currency, base, rate.rate, rate.as_of)
+        body = rate_body(rate.to_claims(), base, draft.author_id, publisher, now)
+        signed = desk.signer.sign(RATE_KIND, body, now=now)
+        await policies.set_rate(tx.session, rate.currency, base, StandingRate(rate.rate, rate.as_of, signed))
     return None, {"base": base, "rates": [rate.to_claims() for rate in found]}
 
 

@@ -8,7 +8,7 @@ later; that people would have decided otherwise is not played.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,7 +28,7 @@ from starters.desk import Desk
 DAYS: Final = 30
 MOST_DAYS: Final = 366
 _STEP: Final = 100
-"""After how many requests everybody else has a turn."""
+"""How many requests are routed in a thread before it is told how far it is."""
 
 
 class Kind(StrEnum):
@@ -153,15 +153,24 @@ async def simulation(desk: Desk, policy: PublishedPolicy, days: int = DAYS) -> A
     replay = _Replay(policy, desk.policy, everybody, published)
     changed: list[Changed] = []
     done = 0
-    for row in rows:
-        found = replay.take(row, asked.get(row.approval_id))
-        changed += [found] if found else []
-        if row.approval_id in asked:
-            done += 1
-            if done % _STEP == 0:
-                yield Progress(done, len(asked))
-                await asyncio.sleep(0)
+    for some in batched(rows, asked):
+        changed += await asyncio.to_thread(replay.take_all, some, asked)
+        done += sum(row.approval_id in asked for row in some)
+        if done % _STEP == 0:
+            yield Progress(done, len(asked))
     yield Simulation(days, len(asked), sum(one.open for one in asked.values()), tuple(reversed(changed)))
+
+
+def batched(rows: Sequence[Earlier], asked: Container[str]) -> Iterator[Sequence[Earlier]]:
+    """The rows in their order, as many at once as hold so many that are looked at."""
+    begin = looked = 0
+    for end, row in enumerate(rows, start=1):
+        looked += row.approval_id in asked
+        if looked == _STEP:
+            yield rows[begin:end]
+            begin, looked = end, 0
+    if begin < len(rows):
+        yield rows[begin:]
 
 
 def _check(desk: Desk, policy: PublishedPolicy, days: int) -> None:
@@ -187,6 +196,11 @@ class _Replay:
         self._published = published
         self._parsed = {holds.version: holds}
         self._as_was, self._as_changed = Tally(holds.sum_days), Tally(policy.sum_days)
+
+    def take_all(self, rows: Sequence[Earlier], asked: Mapping[str, Routed]) -> list[Changed]:
+        """The next requests; those that change."""
+        found = (self.take(row, asked.get(row.approval_id)) for row in rows)
+        return [one for one in found if one]
 
     def take(self, row: Earlier, asked: Routed | None) -> Changed | None:
         """The next request; how it changes, where it is one of those that are looked at and does."""
@@ -244,11 +258,14 @@ class _Replay:
         )
 
     def _own(self, reference: str) -> PublishedPolicy | None:
-        """The version that a request was routed on."""
+        """The version that a request was routed on; None where this release cannot read it any more."""
         number = reference.partition("@")[0]
         version = int(number) if number.isdecimal() else 0
         if version not in self._parsed and version in self._published:
-            self._parsed[version] = PublishedPolicy.from_content(self._published[version], version)
+            try:
+                self._parsed[version] = PublishedPolicy.from_content(self._published[version], version)
+            except PolicyInvalid:
+                return None
         return self._parsed.get(version)
 
 

@@ -3,18 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from plixo.domain.duties import check_policy_reader, check_publisher
 from plixo.domain.people import Person
 from plixo.domain.rate_sheet import Rate
-from plixo.domain.refusals import NotAllowed, NotFound
+from plixo.domain.refusals import Conflict, NotAllowed, NotFound
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
-from plixo.policy.words import Difference, differences
+from plixo.policy.words import Difference, differences, wordless
 from plixo.store import drafts, people, policies
 from plixo.store.drafts import Draft
 from plixo.store.policies import Version
 from starters.drafting import POLICY, policy_of, rates_of
 from web.identity import Visit
+
+ELSE: Final = Difference("Something else", "", "The two differ in what has no words here; compare their tables.")
+UNREADABLE: Final = Difference("Everything", "", "One of the two cannot be read by this release.")
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,20 @@ async def draft_view(visit: Visit, draft: Draft) -> DraftView:
 
 def outdated(visit: Visit, draft: Draft) -> bool:
     """Whether another version was published since it was drafted, so that it must be drafted anew."""
-    return draft.kind == POLICY and not draft.published_by and draft.base_version != visit.desk.policy.version
+    return draft.kind == POLICY and not draft.published_by and draft.base_version != visit.desk.follows
+
+
+def readable(version: Version) -> PublishedPolicy:
+    """What a published version says.
+
+    Raises:
+        Conflict: This release cannot read it.
+    """
+    try:
+        return PublishedPolicy.from_content(version.content, version.version)
+    except PolicyInvalid as invalid:
+        words = f"This release cannot read policy version {version.version}: {invalid}."
+        raise Conflict.one("version", "version_unreadable", words) from invalid
 
 
 def usable(draft: Draft) -> PublishedPolicy:
@@ -173,5 +190,9 @@ def _between(before: str, after: str) -> list[Difference]:
     try:
         first, second = (PublishedPolicy.from_content(content, 0) for content in (before, after))
     except PolicyInvalid:
-        return []
-    return differences((first.plain_limits, first.rules()), (second.plain_limits, second.rules()))
+        return [UNREADABLE]
+    found = differences((first.plain_limits, first.rules()), (second.plain_limits, second.rules()))
+    rules = {one: set(policy.rules()) for one, policy in enumerate((first, second))}
+    told = {rule.rule for rule in rules[0] ^ rules[1]}
+    rest = [wordless(policy.plain_limits, policy.plain_table, told) for policy in (first, second)]
+    return found if rest[0] == rest[1] else [*found, ELSE]

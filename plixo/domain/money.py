@@ -5,7 +5,7 @@ Which currencies have no decimals or three is Stripe's list, not ISO's (https://
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from plixo.domain.refusals import Refused
@@ -126,7 +126,7 @@ def _check_step(minor: int, currency: str, field: str) -> None:
 
 
 def convert(money: Money, rate: Decimal, into: str) -> Money:
-    """The same money in another currency, rounded half up.
+    """The same money in another currency as limits count it: rounded up, so that no credit comes to nothing.
 
     Args:
         money: What is converted.
@@ -134,8 +134,8 @@ def convert(money: Money, rate: Decimal, into: str) -> Money:
         into: The target currency.
     """
     major = money.major * rate
-    minor = major.scaleb(decimals(into)).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return Money(int(minor), into)
+    minor = major.scaleb(decimals(into)).to_integral_value(rounding=ROUND_CEILING)
+    return Money(max(int(minor), 1), into)
 
 
 def _example(currency: str) -> str:

@@ -18,6 +18,9 @@ COLUMNS: Final = ("currency", "rate", "as_of")
 MOST_RATES: Final = 500
 """Rows of a file: more than there are currencies."""
 
+MOST_STEP: Final = 100
+"""How many times what holds a new rate may be, or what part of it."""
+
 _EXAMPLE: Final = "currency,rate,as_of"
 _RATE: Final = re.compile(r"\d{1,6}(\.\d{1,12})?", re.ASCII)
 _SLACK: Final = timedelta(minutes=5)
@@ -87,6 +90,34 @@ def parse_rates(rows: Sequence[Mapping[str, str]], base: str, now: datetime) -> 
     if problems:
         raise Refused(*problems)
     return tuple(found[currency] for currency in sorted(found))
+
+
+def check_steps(rates: Sequence[Rate], standing: Mapping[str, str]) -> None:
+    """Refuse rates that are far from those that hold: a slipped point makes a big credit a small one.
+
+    Args:
+        rates: The new ones.
+        standing: Those that hold, by currency.
+
+    Raises:
+        Refused: Each is named with what holds.
+    """
+    problems = [
+        Problem(
+            f"rates.{number}.rate",
+            "rate_far_off",
+            f"Rate {number}: {rate.currency} stands at {standing[rate.currency]}, {rate.rate} is more than "
+            f"{MOST_STEP} times as far. Look at the point; if it is true, publish a rate between them first.",
+        )
+        for number, rate in enumerate(rates, start=1)
+        if rate.currency in standing and _far(Decimal(rate.rate), Decimal(standing[rate.currency]))
+    ]
+    if problems:
+        raise Refused(*problems)
+
+
+def _far(new: Decimal, old: Decimal) -> bool:
+    return max(new, old) > MOST_STEP * min(new, old)
 
 
 def _records(text: str) -> Iterator[list[str]]:

@@ -14,10 +14,12 @@ from plixo.domain.facts import Facts
 from plixo.domain.facts import authority as authority_of
 from plixo.domain.path import ApprovalPath, PathLimits, Route, Ruling, build_path
 from plixo.domain.people import Group, Person
+from plixo.policy.cells import TABLE_FILE
+from plixo.policy.guard import guarded
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import LIMITS_FILE, Limits, parse_limits
 from plixo.policy.rules import Rule
-from plixo.policy.table import TABLE_FILE, ask, check_table, compile_table, rules_of
+from plixo.policy.table import ask, check_table, compile_table, rules_of
 from plixo.policy.trial import try_out
 
 __all__ = ["PolicyInvalid", "PublishedPolicy", "load_policy"]
@@ -88,18 +90,25 @@ class PublishedPolicy:
         alone = self._approve(kind)
         return PathLimits(alone["controller"], alone["legal"], self._limits.clocks)
 
-    def route(self, facts: Facts) -> Ruling:
-        """Who decides on a request with these facts.
+    def answer(self, facts: Facts) -> Ruling:
+        """What the table alone answers.
 
         Raises:
             PolicyInvalid: The table has no answer, or one that nobody knows.
         """
-        answer = ask(self._decision, facts.to_context(self._approve(facts.kind) | self._limits.sums))
+        found = ask(self._decision, facts.to_context(self._table_limits(facts.kind)))
         try:
-            ruling = Ruling(Route(answer["route"]), answer["rule"], answer["why"], answer["ceiling"])
-        except (KeyError, ValueError) as unknown:
-            raise PolicyInvalid(TABLE_FILE, "", f"gives no answer for reason {facts.reason}: {answer}") from unknown
-        return ruling
+            return Ruling(Route(found["route"]), found["rule"], found["why"], found["ceiling"])
+        except (KeyError, ValueError, TypeError) as unknown:
+            raise PolicyInvalid(TABLE_FILE, "", f"gives no answer for reason {facts.reason}: {found}") from unknown
+
+    def route(self, facts: Facts) -> Ruling:
+        """Who decides on a request with these facts: as the table answers, and never less than the house promises.
+
+        Raises:
+            PolicyInvalid: As for `answer`.
+        """
+        return guarded(self.answer(facts), facts, self._table_limits(facts.kind))
 
     def path(self, facts: Facts, requester_groups: frozenset[Group]) -> ApprovalPath:
         """The approval path of a request with these facts.
@@ -149,6 +158,9 @@ class PublishedPolicy:
         """The decision table as published."""
         table: dict[str, Any] = self._plain["table"]
         return table
+
+    def _table_limits(self, kind: str) -> dict[str, int]:
+        return self._approve(kind) | self._limits.sums
 
     def _approve(self, kind: str) -> dict[str, int]:
         alone = self._limits.approve.get(kind)

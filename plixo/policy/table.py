@@ -13,11 +13,10 @@ from typing import Any, Final
 import zen
 
 from plixo.domain.facts import Facts, RateState, Sums
+from plixo.policy.cells import TABLE_FILE, check_answer, check_condition, first_line
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import TABLE_LIMITS
 from plixo.policy.rules import Rule
-
-TABLE_FILE: Final = "approvals.jdm.json"
 
 MOST_ROWS: Final = 1000
 """Rows that all tables of a policy may have together."""
@@ -25,12 +24,35 @@ MOST_ROWS: Final = 1000
 _NODES: Final = frozenset({"inputNode", "decisionTableNode", "outputNode"})
 """What a decision may be made of: tables that can be read as rules. Other nodes run whatever somebody wrote."""
 
+_AS_READ: Final = {
+    "hitPolicy": ("first",),
+    "executionMode": ("single", None),
+    "inputField": (None, ""),
+    "outputPath": (None, ""),
+}
+"""How the engine goes through a table: row by row to the first that fits, as the rows are shown."""
+
 _FACTS: Final = frozenset(Facts("", "", 0, 0, related=False, rate=RateState.SAME, sums=Sums()).to_context({}))
 _NAMES: Final = (_FACTS - {"limits"}) | {f"limits.{name}" for name in TABLE_LIMITS}
+_COLUMNS: Final = {
+    "kind": "Kind",
+    "reason": "Reason",
+    "amount": "Amount",
+    "authority": "Own authority",
+    "rate": "Exchange rate",
+    "related": "Related",
+    "customer_all": "Customer, 30 days, all",
+    "requester_automatic": "Requester, 30 days, automatic",
+    "customer_automatic": "Customer, 30 days, automatic",
+    "company_day": "Company, today",
+    "requester_day": "Requester, today",
+}
+"""What a column is called, by its field: people read the name, the engine the field."""
+
+_ANSWERS: Final = {"route": "Route", "rule": "Rule", "why": "Why", "ceiling": "Ceiling"}
 _WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "null"})
 _QUOTES: Final = "\"'"
-_TEXT: Final = re.compile(r'"[^"]*"|\'[^\']*\'')
-_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?!\w*\()", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*", re.ASCII)
 
 
 def check_table(plain: object) -> dict[str, Any]:
@@ -44,7 +66,11 @@ def check_table(plain: object) -> dict[str, Any]:
     _refuse_fractions(plain, "")
     try:
         _check_nodes(plain["nodes"])
+        seen: set[str] = set()
         for number, (where, row, content) in enumerate(_rows(plain)):
+            if row["_id"] in seen:
+                raise PolicyInvalid(TABLE_FILE, where, "is there twice; every rule has an id of its own")
+            seen.add(row["_id"])
             if number == MOST_ROWS:
                 raise PolicyInvalid(TABLE_FILE, where, f"is one row too many; {MOST_ROWS} at most")
             _check_row(where, row, content)
@@ -62,7 +88,7 @@ def compile_table(table: Mapping[str, Any]) -> zen.ZenDecision:
     try:
         return zen.ZenEngine().create_decision(json.dumps(table))
     except RuntimeError as refused:
-        raise PolicyInvalid(TABLE_FILE, "", _first_line(refused)) from refused
+        raise PolicyInvalid(TABLE_FILE, "", first_line(refused)) from refused
 
 
 def ask(decision: zen.ZenDecision, context: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +100,7 @@ def ask(decision: zen.ZenDecision, context: dict[str, Any]) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = decision.evaluate(context)["result"]
     except RuntimeError as failed:
-        raise PolicyInvalid(TABLE_FILE, "", _first_line(failed)) from failed
+        raise PolicyInvalid(TABLE_FILE, "", first_line(failed)) from failed
     return answer
 
 
@@ -98,28 +124,38 @@ def _check_nodes(nodes: list[dict[str, Any]]) -> None:
         if node["type"] not in _NODES:
             known = ", ".join(sorted(_NODES))
             raise PolicyInvalid(TABLE_FILE, "nodes", f"a node is of type {node['type']!r}; here stand {known}")
+        if node["type"] == "decisionTableNode":
+            _check_reading(f"{node['id']}", node["content"])
+
+
+def _check_reading(where: str, content: Mapping[str, Any]) -> None:
+    for name, allowed in _AS_READ.items():
+        if content.get(name, allowed[-1]) not in allowed:
+            raise PolicyInvalid(TABLE_FILE, f"{where}.{name}", f"must be {allowed[0] or 'empty'}")
 
 
 def _check_row(where: str, row: Mapping[str, str], content: Mapping[str, Any]) -> None:
     for column in content["inputs"]:
         if column["field"] not in _NAMES:
             raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", f"{column['field']} is nothing a request has")
+        _check_name(where, column, _COLUMNS)
         _check_cell(f"{where}: {column['name']}", row.get(column["id"], ""))
     for column in content["outputs"]:
-        try:
-            zen.compile_expression(row[column["id"]])
-        except RuntimeError as refused:
-            raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", _first_line(refused)) from refused
+        _check_name(where, column, _ANSWERS)
+        check_answer(f"{where}: {column['name']}", row[column["id"]])
+
+
+def _check_name(where: str, column: Mapping[str, str], known: Mapping[str, str]) -> None:
+    wanted = known.get(column["field"])
+    if column["name"] != wanted:
+        words = f"a column over {column['field']} is called {wanted}" if wanted else f"{column['field']} is no answer"
+        raise PolicyInvalid(TABLE_FILE, f"{where}: {column['name']}", words)
 
 
 def _check_cell(where: str, cell: str) -> None:
     if not cell.strip():
         return
-    try:
-        zen.compile_unary_expression(cell)
-    except RuntimeError as refused:
-        raise PolicyInvalid(TABLE_FILE, where, _first_line(refused)) from refused
-    unknown = set(_NAME.findall(_TEXT.sub("", cell))) - _NAMES - _WORDS
+    unknown = set(_NAME.findall(check_condition(where, cell))) - _NAMES - _WORDS
     if unknown:
         raise PolicyInvalid(TABLE_FILE, where, f"{', '.join(sorted(unknown))} is nothing a request or a limit has")
 
@@ -147,9 +183,3 @@ def _refuse_fractions(value: object, where: str) -> None:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         _refuse_fractions(item, f"{where}.{key}" if where else str(key))
-
-
-def _first_line(error: Exception) -> str:
-    """What the engine says, without its stack."""
-    lines = [line.strip() for line in str(error).split("Stack backtrace")[0].splitlines() if line.strip()]
-    return " ".join(line for line in lines if line != "Caused by:")

@@ -11,21 +11,18 @@ from typing import Final, Protocol
 from plixo.domain.facts import Facts, RateState, Sums
 from plixo.domain.path import PathLimits, Route, Ruling
 from plixo.domain.reasons import Reason
+from plixo.policy.cells import TABLE_FILE
+from plixo.policy.guard import NEVER_AUTOMATIC
 from plixo.policy.invalid import PolicyInvalid
-from plixo.policy.table import TABLE_FILE
 
 KIND: Final = "credit"
-NEVER_AUTOMATIC: Final = frozenset(
-    {Reason.LEGAL_CLAIM, Reason.SETTLEMENT, Reason.INSOLVENCY, Reason.FRAUD, Reason.OTHER}
-)
-"""Reasons that a person always decides on, whatever the amount."""
 
 
 class Tried(Protocol):
     """A policy, as far as it is tried."""
 
-    def route(self, facts: Facts) -> Ruling:
-        """Who decides."""
+    def answer(self, facts: Facts) -> Ruling:
+        """What its table alone answers: what guards it later is no excuse for it."""
         ...
 
     def limits(self, kind: str) -> PathLimits:
@@ -46,7 +43,7 @@ def try_out(policy: Tried) -> None:
     """
     for reason in Reason:
         for authority in (0, 1):
-            policy.route(_facts(reason, authority=authority))
+            policy.answer(_facts(reason, authority=authority))
         for words, facts in _never_automatic(reason, policy.sums):
             if _ruling(policy, facts).route is Route.AUTOMATIC:
                 raise PolicyInvalid(TABLE_FILE, reason.value, f"{words} must never be automatic")
@@ -86,6 +83,6 @@ def _try_two(policy: Tried, reason: Reason) -> None:
 def _ruling(policy: Tried, facts: Facts) -> Ruling:
     """The answer; none at all lets nothing through, and is as careful as can be."""
     try:
-        return policy.route(facts)
+        return policy.answer(facts)
     except PolicyInvalid:
         return Ruling(Route.BOTH, "", "", "refused")

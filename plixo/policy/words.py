@@ -1,6 +1,6 @@
 """The limits in words, and what differs between two policies; needs no engine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from plixo.domain.path import DELEGATE
@@ -89,6 +89,28 @@ def differences(
     """
     (limits, rules), (new_limits, new_rules) = before, after
     return [*_limit_differences(limits, new_limits), *_rule_differences(rules, new_rules)]
+
+
+def wordless(limits: Mapping[str, Any], table: Mapping[str, Any], told: Collection[str]) -> list[Any]:
+    """What a policy says that no difference would tell, to be compared with another one's.
+
+    Args:
+        limits: As published.
+        table: As published.
+        told: Ids of rules that are told as differing.
+    """
+    nodes = [_rest_of_node(node, told) for node in table["nodes"]]
+    return [limits.get("office"), {**table, "nodes": nodes}]
+
+
+def _rest_of_node(node: Mapping[str, Any], told: Collection[str]) -> dict[str, Any]:
+    """The node without its place on the editor's page and the rows that are told; order has words of its own."""
+    rest = {name: value for name, value in node.items() if name != "position"}
+    content = node.get("content")
+    if isinstance(content, dict) and "rules" in content:
+        rows = [row for row in content["rules"] if row["_id"] not in told]
+        rest["content"] = {**content, "rules": sorted(rows, key=lambda row: str(row["_id"]))}
+    return rest
 
 
 def _limit_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.store.models import PolicyDraftRow, PolicyPublicationRow
@@ -74,6 +74,12 @@ async def newest(session: AsyncSession, limit: int = 50) -> Sequence[Draft]:
     """The last drafts, newest first, published or not."""
     query = _all().order_by(PolicyDraftRow.created_at.desc(), PolicyDraftRow.draft_id).limit(limit)
     return [_draft(row, made) for row, made in (await session.execute(query)).all()]
+
+
+async def last_rates(session: AsyncSession) -> datetime | None:
+    """When rates were published last; None where none were."""
+    query = _all().where(PolicyDraftRow.kind == "rates").with_only_columns(func.max(PolicyPublicationRow.published_at))
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 def _all() -> Select[PolicyDraftRow, PolicyPublicationRow]:

@@ -117,6 +117,7 @@ class PolicyRow(Base):
     hash: Mapped[str]
     content: Mapped[str]
     published_at: Mapped[datetime]
+    signed: Mapped[str | None]
 
 
 class PolicyDraftRow(Base):
@@ -158,6 +159,7 @@ class RateRow(Base):
     base: Mapped[str] = mapped_column(primary_key=True)
     rate: Mapped[str]
     as_of: Mapped[datetime]
+    signed: Mapped[str | None]
 
 
 WAITS_ON = """replace(replace(replace(cast(waits_for as text), '", "', ','), '["', ''), '"]', '')"""

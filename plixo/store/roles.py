@@ -37,7 +37,7 @@ STAFF: Final[Grants] = {
     "policies": "select, insert",
     "policy_drafts": "select, insert",
     "policy_publications": "select, insert",
-    "rates": "select, insert, update (rate, as_of)",
+    "rates": "select, insert, update (rate, as_of, signed)",
     "sessions": _FREELY,
     "sign_in_attempts": _FREELY,
 }

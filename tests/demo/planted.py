@@ -26,7 +26,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.approvals import ApprovalActivities
 from activities.effects import EffectActivities
 from demo.check import Report, Sources, check
-from plixo.bootstrap import now, open_checkpoint_desk, prepare_database, published_policy
+from plixo.bootstrap import now, open_checkpoint_desk, open_trust, prepare_database, published_policy
 from plixo.config import Settings
 from plixo.directory.calendars import PeoplesCalendars
 from plixo.domain.approval import Verdict
@@ -440,8 +440,9 @@ async def at_work(planted: Planted) -> AsyncIterator[SmallHouse]:
     stripe, recording = FakeStripe(planted.traces), ApprovalActivities(ledger, verifier, now, PeoplesCalendars())
     temporal: Any = FakeTemporal(planted.traces, recording)
     try:
-        policy = await published_policy(ledger)
-        desk = Desk(ledger, stripe, policy, StaffSigner(key), temporal, now)
+        trust = open_trust(planted.settings)
+        policy = await published_policy(ledger, trust)
+        desk = Desk(ledger, stripe, policy, StaffSigner(key), temporal, now, trust)
         yield SmallHouse(desk, planted.traces, recording, EffectActivities(ledger, stripe, verifier, now))
     finally:
         await engine.dispose()

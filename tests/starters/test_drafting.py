@@ -1,6 +1,7 @@
 """Drafting and publishing: who may, what becomes of it, and that every desk takes it up."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from plixo.bootstrap import prepare_database, published_policy
 from plixo.config import Settings
@@ -22,6 +24,7 @@ from plixo.store.audit_file import check_block
 from plixo.store.drafts import Draft
 from starters import drafting
 from starters.credits import preview_credit, request_credit
+from starters.trust import RATE_KIND, Trust, policy_body, rate_body
 from tests.support.desk import Office, open_office
 from tests.support.rows import PlayedStripe, fresh_sqlite
 
@@ -65,7 +68,7 @@ async def test_a_published_draft_routes_the_next_request_and_leaves_the_others(o
     assert after.record.approval.path.describe() == ("Controller and Legal",)
     assert (await office.rows.record(before.record.approval.approval_id)).policy == office.desk.policy.reference
     assert after.record.policy == f"2@{draft.hash[:12]}"
-    assert (await published_policy(office.rows.ledger)).version == 2
+    assert (await published_policy(office.rows.ledger, office.desk.trust)).version == 2
 
 
 async def test_each_version_is_parsed_once(office: Office) -> None:
@@ -114,7 +117,7 @@ async def test_only_a_controller_or_the_cfo_publishes(office: Office, role: str)
     with pytest.raises(NotAllowed) as refusal:
         await publish(office, await drafted(office), role)
     assert refusal.value.code == "not_publisher"
-    assert (await published_policy(office.rows.ledger)).version == 1
+    assert (await published_policy(office.rows.ledger, office.desk.trust)).version == 1
 
 
 async def test_nobody_publishes_their_own_draft(office: Office) -> None:
@@ -147,7 +150,7 @@ async def test_a_draft_is_published_once_and_not_after_another_one(office: Offic
         assert refusal.value.problems[0].field == "draft"
     with pytest.raises(NotFound):
         await publish(office, replace(first, draft_id="PD-NONE"))
-    assert (await published_policy(office.rows.ledger)).version == 2
+    assert (await published_policy(office.rows.ledger, office.desk.trust)).version == 2
 
 
 async def test_the_same_draft_twice_is_one(office: Office) -> None:
@@ -277,12 +280,154 @@ async def test_a_release_follows_a_release_and_never_what_people_published(tmp_p
         await prepare_database(settings)
 
     async with open_office(url) as office:
+
+        def trust() -> Trust:
+            return Trust(office.rows.verifier, load_policy(folder).hash)
+
         await release(24_000)
         await release(24_000)
-        assert (await published_policy(office.rows.ledger)).version == 2
+        assert (await published_policy(office.rows.ledger, trust())).version == 2
         assert [(line.event, line.actor) for line in await chain(office)] == [("policy_published", "system")]
         draft = await publish(office, await drafted(office))
         assert draft.version == 3
         await release(23_000)
-        found = await published_policy(office.rows.ledger)
+        found = await published_policy(office.rows.ledger, trust())
         assert (found.version, found.hash) == (3, draft.hash)
+
+
+async def test_who_may_not_draft_is_told_before_anything_is_tried(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(*_: object) -> None:
+        raise AssertionError("this costs time, and is for administrators")
+
+    monkeypatch.setattr(drafting, "typed_policy", tried)
+    policy, support = office.desk.policy, office.rows.people["support"]
+    with pytest.raises(NotAllowed):
+        await drafting.draft_parts(office.desk, support, policy.plain_limits, policy.plain_table, "")
+    with pytest.raises(NotAllowed):
+        await drafting.draft_again(office.desk, support, 1, "")
+
+
+async def test_a_trial_leaves_the_loop_to_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_in: list[int] = []
+    monkeypatch.setattr(drafting, "typed_policy", lambda *_: asked_in.append(threading.get_ident()))
+    await drafting.tried_policy({}, {})
+    assert asked_in != [threading.get_ident()]
+
+
+async def plant(office: Office, sql: str, **values: Any) -> None:
+    """What whoever has the database's password alone can do."""
+    async with office.rows.ledger.begin() as tx:
+        await tx.session.execute(text(sql), values)
+
+
+PLANTED = "insert into policies (version, hash, content, published_at, signed) values (2, :h, :c, :at, :signed)"
+AT = "2026-01-01 00:00:00.000000"
+
+
+def signature(office: Office, kind: str, version: int, digest: str) -> str:
+    now = office.rows.clock()
+    body = policy_body(version, digest, "p-administrator", "p-controller", now)
+    return office.desk.signer.sign(kind, body, now=now)
+
+
+@pytest.mark.parametrize("forged", ["unsigned", "garbage", "other kind", "other version", "other content", "hash"])
+async def test_a_policy_that_nobody_signed_routes_nothing(office: Office, forged: str) -> None:
+    policy = lower(office.desk.policy, 1_000_000)
+    signed = {
+        "unsigned": None,
+        "garbage": "a.b.c",
+        "other kind": signature(office, "request", 2, policy.hash),
+        "other version": signature(office, "policy", 1, policy.hash),
+        "other content": signature(office, "policy", 2, office.desk.policy.hash),
+        "hash": signature(office, "policy", 2, office.desk.policy.hash),
+    }[forged]
+    digest = office.desk.policy.hash if forged == "hash" else policy.hash
+    await plant(office, PLANTED, h=digest, c=policy.content, at=AT, signed=signed)
+    with pytest.raises(Conflict) as refusal:
+        await office.ask("4200.00")
+    assert refusal.value.code == "policy_unusable"
+    assert "publish another policy" in str(refusal.value)
+    async with office.rows.ledger.read() as session:
+        desk = await office.desk.up_to_date(session)
+    assert (desk.policy.version, desk.follows) == (1, 2), "whoever reads goes on with the last good one"
+
+
+async def test_a_policy_that_cannot_be_read_is_followed_by_one_that_can(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    await plant(office, PLANTED, h="x", c='{"limits":{},"table":{}}', at=AT, signed=signature(office, "policy", 2, "x"))
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            await office.ask("4200.00")
+    assert [record.getMessage()[:36] for record in caplog.records] == ["policy version 2 cannot be used, not"]
+    assert (await published_policy(office.rows.ledger, office.desk.trust)).version == 1, "a console starts with it"
+    async with office.rows.ledger.read() as session:
+        desk = await office.desk.up_to_date(session)
+    again = await drafting.draft_again(desk, office.rows.people["administrator"], 1, "Back to what can be read.")
+    assert (await publish(office, again)).version == 3
+    assert (await office.ask("4200.00")).record.policy.startswith("3@")
+
+
+async def test_what_was_published_is_signed_by_the_staff_side(office: Office) -> None:
+    draft = await publish(office, await drafted(office))
+    async with office.rows.ledger.read() as session:
+        kept = await policies.kept(session, 2)
+    assert kept is not None
+    body = office.rows.verifier.verify(kept.signed or "", "policy", now=None)
+    assert body == {
+        "version": 2,
+        "hash": draft.hash,
+        "author": "p-administrator",
+        "publisher": "p-controller",
+        "at": body["at"],
+    }
+
+
+@pytest.mark.parametrize("forged", ["unsigned", "altered", "of another currency"])
+async def test_a_rate_that_nobody_signed_routes_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    monkeypatch.setattr(PlayedStripe, "customer", in_euros)
+    await published_rates(office)
+    now = office.rows.clock()
+    pounds = rate_body({**RATES[0], "currency": "GBP"}, "USD", "a", "b", now)
+    changed, values = {
+        "unsigned": ("signed = null", {}),
+        "altered": ("rate = '0.000001'", {}),
+        "of another currency": ("signed = :signed", {"signed": office.desk.signer.sign(RATE_KIND, pounds, now=now)}),
+    }[forged]
+    await plant(office, f"update rates set {changed}", **values)
+    with pytest.raises(Conflict) as refusal:
+        await office.ask("100.00", currency="EUR", invoice="")
+    assert refusal.value.code == "rate_not_signed"
+
+
+async def test_a_rate_that_is_far_from_what_holds_is_refused(office: Office) -> None:
+    await published_rates(office)
+    later = {**RATES[0], "as_of": "2026-08-03T01:00:00+00:00"}
+    for rate in ("0.0124", "125.1"):
+        with pytest.raises(Refused) as refusal:
+            await published_rates(office, [{**later, "rate": rate}])
+        assert (refusal.value.code, refusal.value.problems[0].field) == ("rate_far_off", "rates.1.rate")
+    await published_rates(office, [{**later, "rate": "0.0125"}])
+
+
+async def test_the_smallest_amount_at_the_smallest_rate_is_not_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedStripe, "customer", in_euros)
+    await published_rates(office, [{**RATES[0], "rate": "0.000000000001"}])
+    asked = await office.ask("100.00", "support", currency="EUR", invoice="")
+    assert asked.record.base_minor == 1
+    assert not asked.record.approval.path.automatic
+
+
+async def test_an_older_draft_of_the_same_moment_does_not_come_back(office: Office) -> None:
+    administrator = office.rows.people["administrator"]
+    older = await drafting.draft_rates(office.desk, administrator, [{**RATES[0], "rate": "1.20"}], "")
+    await published_rates(office)
+    with pytest.raises(Conflict) as refusal:
+        await publish(office, older)
+    assert refusal.value.code == "draft_outdated"

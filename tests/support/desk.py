@@ -21,6 +21,7 @@ from plixo.store import policies
 from starters.credits import Asked, request_credit
 from starters.decisions import Answer, Saying, decide
 from starters.desk import Desk
+from starters.trust import Trust
 from tests.support.rows import PlayedStripe, Rows, open_rows
 
 
@@ -148,8 +149,9 @@ async def open_office(url: str) -> AsyncIterator[Office]:
         async with rows.ledger.begin() as tx:
             await policies.publish_shipped(tx.session, folder.hash, folder.content, rows.clock())
         stripe, temporal = PlayedStripe(), PlayedTemporal(rows)
+        trust = Trust(rows.verifier, folder.hash)
         client = cast("Client", temporal)
-        yield Office(rows, stripe, temporal, Desk(rows.ledger, stripe, folder, rows.signer, client, rows.clock))
+        yield Office(rows, stripe, temporal, Desk(rows.ledger, stripe, folder, rows.signer, client, rows.clock, trust))
 
 
 def later(office: Office, **how_long: float) -> Callable[[], datetime]:

@@ -12,7 +12,7 @@ import pytest
 
 from activities.approvals import ApprovalActivities
 from activities.effects import EffectActivities
-from plixo.bootstrap import Staff, prepare_database, published_policy
+from plixo.bootstrap import Staff, open_trust, prepare_database, published_policy
 from plixo.config import Settings
 from plixo.signing.keys import load_or_create_signing_key, load_public_keys
 from plixo.signing.tokens import StaffSigner, StaffVerifier
@@ -88,7 +88,8 @@ async def open_house(settings: Settings, books: Any, stack: AsyncExitStack) -> A
     approvals = ApprovalActivities(ledger, verifier, clock, RoundTheClock())
     temporal = parts.PlayedTemporal(approvals, EffectActivities(ledger, writing, verifier, clock))
     signer = StaffSigner(load_or_create_signing_key(settings.signing_key, settings.public_keys))
-    desk = Desk(ledger, reading, await published_policy(ledger), signer, temporal, clock)
+    trust = open_trust(settings)
+    desk = Desk(ledger, reading, await published_policy(ledger, trust), signer, temporal, clock, trust)
     staff = Staff(settings, desk, verifier)
     app = create_app(staff)
     return parts.House(app, staff, clock, temporal, books, parts.Clients(app, stack))

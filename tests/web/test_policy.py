@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from starters.trust import policy_body
+
 DRAFT = r"/settings/policy/drafts/(PD-[A-Z2-7]{26})"
 
 
@@ -210,11 +212,62 @@ async def test_a_version_published_elsewhere_holds_here_at_once(house: Any) -> N
     made = await draft(house)
     async with house.staff.desk.ledger.begin() as tx:
         statement = (
-            "insert into policies (version, hash, content, published_at) "
-            "select 2, hash, content, created_at from policy_drafts where draft_id = :draft"
+            "insert into policies (version, hash, content, published_at, signed) "
+            "select 2, hash, content, created_at, :signed from policy_drafts where draft_id = :draft"
         )
-        await tx.session.execute(text(statement), {"draft": made["draft_id"]})
+        now = house.clock()
+        body = policy_body(2, made["hash"], "p-administrator", "p-controller", now)
+        signed = house.staff.desk.signer.sign("policy", body, now=now)
+        await tx.session.execute(text(statement), {"draft": made["draft_id"], "signed": signed})
     caller = await house.caller("billing_admin")
     seen = (await caller.post("/api/v1/credits/preview", json=house.form())).json()
     assert seen["path"] == ["Controller and Legal"]
     assert (await caller.get("/api/v1/status")).json()["policy"].startswith("2@")
+
+
+async def test_whoever_may_not_draft_is_refused_whatever_they_send(house: Any) -> None:
+    table = copy.deepcopy(house.staff.desk.policy.plain_table)
+    content = next(node for node in table["nodes"] if node["type"] == "decisionTableNode")["content"]
+    content["rules"][0][content["inputs"][0]["id"]] = "len(map([1..1000000], #)) > 0"
+    body = {"limits": limits(house), "table": table, "note": "x"}
+    for role, status in (("support", 403), ("administrator", 422)):
+        answer = await (await house.caller(role)).post("/api/v1/policy/drafts", json=body)
+        assert answer.status_code == status, answer.text
+    finance = await house.caller("finance")
+    answer = await finance.post("/api/v1/policy/simulations", json={"limits": limits(house), "table": table})
+    assert answer.json()["error"]["fields"][0]["field"] == "table.route.no-exchange-rate: Reason"
+
+
+async def test_a_newest_policy_that_cannot_be_used_stops_asking_and_nothing_else(house: Any) -> None:
+    waiting = await house.asked()
+    async with house.staff.desk.ledger.begin() as tx:
+        statement = (
+            "insert into policies (version, hash, content, published_at) "
+            """values (2, 'x', '{"limits":{},"table":{}}', '2026-01-01 00:00:00.000000')"""
+        )
+        await tx.session.execute(text(statement))
+    caller = await house.caller("billing_admin")
+    for place in ("/api/v1/policy", f"/api/v1/approvals/{waiting}", "/api/v1/policy/versions"):
+        assert (await caller.get(place)).status_code == 200
+    page = await house.visitor("controller")
+    for place in ("/approvals", f"/approvals/{waiting}", "/settings/policy"):
+        assert (await page.get(place)).status_code == 200
+    assert (await page.get("/settings/policy/versions/2")).status_code == 409
+    asked = await caller.post("/api/v1/credits/preview", json=house.form(request_id="r-2"))
+    assert (asked.status_code, asked.json()["error"]["code"]) == (409, "policy_unusable")
+    made = await draft(house)
+    assert (made["base_version"], made["outdated"]) == (2, False)
+    assert (await publish(house, made["draft_id"])).json()["version"] == 3
+    assert (await caller.post("/api/v1/credits/preview", json=house.form(request_id="r-2"))).status_code == 200
+
+
+async def test_what_differs_without_words_is_told_all_the_same(house: Any) -> None:
+    table = copy.deepcopy(house.staff.desk.policy.plain_table)
+    table["edges"][0]["id"] = "another"
+    made = await draft(house, limits=house.staff.desk.policy.plain_limits, table=table)
+    assert [one["what"] for one in made["differences"]] == ["Something else"]
+    made = await draft(house, table=table)
+    assert [one["what"] for one in made["differences"]] == ["Controller approves", "Something else"]
+    later = limits(house) | {"office": "Mon-Fri 10:00-16:00 UTC"}
+    made = await draft(house, limits=later)
+    assert [one["what"] for one in made["differences"]] == ["Controller approves", "Something else"]

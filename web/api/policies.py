@@ -77,7 +77,7 @@ async def one_version(
     """One version with all that it says, and what it says otherwise than another one, the one before unless named."""
     found = await view.version_of(call, version)
     other, differs = await view.held_against(call, found, against)
-    published = PublishedPolicy.from_content(found.content, found.version)
+    published = view.readable(found)
     return VersionDetail(
         **_version(found, await view.names(call)),
         base_currency=published.base_currency,
@@ -102,8 +102,7 @@ async def draft(call: ApiCall, sent: PolicyIn) -> DraftDetail:
     if sent.again is not None and sent.limits is None and sent.table is None:
         made = await drafting.draft_again(call.desk, call.person, sent.again, sent.note)
     elif sent.again is None:
-        typed = drafting.typed_policy(sent.limits, sent.table)
-        made = await drafting.draft_policy(call.desk, call.person, typed, sent.note)
+        made = await drafting.draft_parts(call.desk, call.person, sent.limits, sent.table, sent.note)
     else:
         raise Refused.one("again", "again_or_new", "Send limits and table, or the version to draft again, not both.")
     return await _detail(call, made)
@@ -160,7 +159,7 @@ async def simulate(
 
 async def _tried(call: Visit, sent: SimulationIn) -> PublishedPolicy:
     if not sent.draft:
-        return drafting.typed_policy(sent.limits, sent.table)
+        return await drafting.tried_policy(sent.limits, sent.table)
     if sent.limits is not None or sent.table is not None:
         raise Refused.one("draft", "draft_or_policy", "Send limits and table, or a draft, not both.")
     found = await view.draft_of(call, sent.draft)

@@ -68,7 +68,7 @@ async def version(visit: Reader, number: Number) -> Response:
     asked = visit.request.query_params.get("against", "")
     against, differs = await view.held_against(visit, found, _number(asked))
     context = {
-        **_said(PublishedPolicy.from_content(found.content, found.version)),
+        **_said(view.readable(found)),
         "version": found,
         "versions": await view.versions(visit),
         "against": against,
@@ -172,7 +172,7 @@ async def _drafted(visit: Visit, sent: Mapping[str, str]) -> Draft:
             raise Refused.one(
                 "table", "table_not_json", "The table is no JSON; paste what a JDM editor saved."
             ) from broken
-    return await drafting.draft_policy(visit.desk, visit.person, drafting.typed_policy(limits, table), note)
+    return await drafting.draft_parts(visit.desk, visit.person, limits, table, note)
 
 
 async def _form(visit: Visit, sent: Mapping[str, str], refusal: Refused | None = None) -> Response:

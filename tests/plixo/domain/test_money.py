@@ -211,12 +211,12 @@ def test_a_bad_currency_is_refused(text: str, code: str, message: str) -> None:
         (Money(1_000, "JPY"), "0.0065", "USD", 650),
         (Money(1_000, "USD"), "150.5", "JPY", 1_505),
         (Money(100, "USD"), "0.125", "USD", 13),
-        (Money(100, "USD"), "0.124", "USD", 12),
+        (Money(100, "USD"), "0.124", "USD", 13),
+        (Money(1, "EUR"), "0.000000000001", "USD", 1),
+        (Money(10_000_000, "EUR"), "0.000000000001", "USD", 1),
         (Money(1_000, "KWD"), "3.25", "USD", 325),
         (Money(100, "USD"), "0.3075", "KWD", 308),
     ],
 )
-def test_money_is_converted_with_its_decimals_and_rounded_half_up(
-    money: Money, rate: str, into: str, expected: int
-) -> None:
+def test_money_is_converted_with_its_decimals_and_rounded_up(money: Money, rate: str, into: str, expected: int) -> None:
     assert convert(money, Decimal(rate), into) == Money(expected, into)

@@ -225,11 +225,63 @@ def test_a_cell_that_the_engine_would_pass_over_in_silence_is_refused(
 
 
 @pytest.mark.parametrize(
-    "cell", ["[1..5]", "> 3", "not in [1, 2]", "> authority and < limits.legal", "> abs(authority)"]
+    "cell", ["[1..5]", "> 3", "not in [1, 2]", "> authority and < limits.legal", "[limits.legal..limits.controller]"]
 )
 def test_other_conditions_that_the_engine_knows_are_allowed(folder: Path, cell: str) -> None:
     rewrite(folder, lambda table: rule(table, "customer-sum").update({"in-amount": cell}))
     load_policy(folder)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "len(map([1..1000000], #)) > 0",
+        "len(filter([1..1000], len(filter([1..200], # > 0)) > 0)) > 0",
+        "> abs(authority)",
+        "in [1..100000]",
+        "not in [1..5]",
+        "[1..5] or [1..100000]",
+        "> 9 ** 9 ** 9",
+        "> 9 ^ 9 ^ 9",
+        "> `${authority}`",
+        "> 1" + " or > 1" * 200,
+    ],
+)
+def test_a_condition_that_could_run_for_long_is_refused_with_its_cell(folder: Path, cell: str) -> None:
+    rewrite(folder, lambda table: rule(table, "customer-sum").update({"in-amount": cell}))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", "route.customer-sum: Amount")
+
+
+@pytest.mark.parametrize("cell", ["len(map([1..1000000], #))", "[1..1000000]", '"a" + "b"', "amount", '"a" \\"'])
+def test_an_answer_is_said_and_not_worked_out(folder: Path, cell: str) -> None:
+    rewrite(folder, lambda table: rule(table, "customer-sum").update({"out-why": cell}))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", "route.customer-sum: Why")
+
+
+def test_two_rows_of_one_id_are_refused_for_one_would_hide_the_other(folder: Path) -> None:
+    rewrite(folder, lambda table: rule(table, "other-reason").update(_id="fraud"))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", "route.fraud")
+
+
+@pytest.mark.parametrize(("column", "name"), [("inputs", "Amount "), ("inputs", "Related"), ("outputs", "Answer")])
+def test_a_columns_name_is_its_fields(folder: Path, column: str, name: str) -> None:
+    rewrite(folder, lambda table: table["nodes"][1]["content"][column][1].update(name=name))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", f"route.no-exchange-rate: {name}")
+
+
+@pytest.mark.parametrize("field", ["reason", "related", "authority", "customer_all"])
+def test_a_column_that_reads_another_field_under_its_name_is_refused(folder: Path, field: str) -> None:
+    rewrite(folder, lambda table: table["nodes"][1]["content"]["inputs"][1].update(field=field))
+    assert refusal(folder)[1] == "route.no-exchange-rate: Amount"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hitPolicy", "collect"), ("executionMode", "loop"), ("inputField", "limits"), ("outputPath", "x")],
+)
+def test_a_table_is_gone_through_as_it_is_shown(folder: Path, name: str, value: str) -> None:
+    rewrite(folder, lambda table: table["nodes"][1]["content"].update({name: value}))
+    assert refusal(folder)[:2] == ("approvals.jdm.json", f"route.{name}")
 
 
 def test_a_column_over_something_a_request_does_not_have_is_refused(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Drafts of policies and of exchange rates, who published which; and the rate that a request was routed at.
+"""Drafts of policies and of exchange rates, who published which, signed; and the rate that a request was routed at.
 
 A policy's content may be published again as a new version, so its hash is no longer unique.
 
@@ -45,41 +45,46 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("draft_id"),
         sa.UniqueConstraint("version"),
     )
+    op.add_column("rates", sa.Column("signed", sa.Text(), nullable=True))
     op.add_column("approvals", sa.Column("rate", sa.Text(), nullable=True))
     op.add_column("approvals", sa.Column("rate_as_of", sa.DateTime(timezone=True), nullable=True))
     if _postgresql():
         op.drop_constraint("policies_hash_key", "policies")
+        op.add_column("policies", sa.Column("signed", sa.Text(), nullable=True))
         _guards_of_postgresql()
     else:
-        _policies_anew(unique="")
+        _policies_anew(unique="", more=", signed text")
         _guards_of_sqlite()
 
 
 def downgrade() -> None:
     """Take them back; fails where the same content was published twice."""
     op.execute(f"drop trigger approvals_rate_fixed{' on approvals' if _postgresql() else ''}")
+    op.drop_column("rates", "signed")
     op.drop_column("approvals", "rate_as_of")
     op.drop_column("approvals", "rate")
     op.drop_table("policy_publications")
     op.drop_table("policy_drafts")
     if _postgresql():
+        op.execute("drop trigger policies_signed on policies")
+        op.drop_column("policies", "signed")
         op.create_unique_constraint("policies_hash_key", "policies", ["hash"])
     else:
         _policies_anew(unique=", unique (hash)")
 
 
-def _policies_anew(unique: str) -> None:
+def _policies_anew(unique: str, more: str = "") -> None:
     """SQLite drops no constraint: the table is made once more, with its guards."""
     op.execute("alter table policies rename to policies_before")
     op.execute(
         "create table policies (version bigint not null, hash text not null, content text not null, "
-        f"published_at datetime not null, primary key (version){unique})"
+        f"published_at datetime not null{more}, primary key (version){unique})"
     )
     op.execute(f"insert into policies ({POLICY_COLUMNS}) select {POLICY_COLUMNS} from policies_before")
     for name in ("fixed", "kept"):
         op.execute(f"drop trigger policies_{name}")
     op.execute("drop table policies_before")
-    _guard_in_sqlite("policies", POLICY_COLUMNS)
+    _guard_in_sqlite("policies", POLICY_COLUMNS + (", signed" if more else ""))
 
 
 def _guards_of_sqlite() -> None:
@@ -112,6 +117,10 @@ def _guards_of_postgresql() -> None:
             f"create trigger {table}_whole before truncate on {table} "
             "for each statement execute function plixo_refuse()"
         )
+    op.execute(
+        "create trigger policies_signed before update of signed on policies "
+        "for each row execute function plixo_refuse()"
+    )
     op.execute(
         "create trigger approvals_rate_fixed before update of rate, rate_as_of on approvals "
         "for each row execute function plixo_refuse()"
