@@ -23,7 +23,7 @@ import activities.stripe_calls
 import plixo.bootstrap
 import workflows.policies
 from plixo.config import Settings
-from plixo.mail.post_office import PostOffice
+from plixo.mail.post_office import Round
 from plixo.ports import Letter
 from plixo.stripe.gateway import StripeGateway
 
@@ -37,7 +37,7 @@ def dies(place: str, nth: int, by: str) -> None:
         by: The signal's name.
     """
     passed = 0
-    apply, send = StripeGateway.apply, PostOffice.send
+    apply, send = StripeGateway.apply, Round.send
 
     def passes(here: str) -> None:
         nonlocal passed
@@ -51,12 +51,12 @@ def dies(place: str, nth: int, by: str) -> None:
         passes("after_the_answer")
         return made
 
-    async def mortal_relay(office: PostOffice, letter: Letter) -> None:
-        await send(office, letter)
+    async def mortal_relay(carried: Round, letter: Letter) -> None:
+        await send(carried, letter)
         passes("after_the_mail")
 
     StripeGateway.apply = mortal  # type: ignore[method-assign]
-    PostOffice.send = mortal_relay  # type: ignore[method-assign]
+    Round.send = mortal_relay  # type: ignore[method-assign]
 
 
 def ahead(hours: float) -> None:
