@@ -90,16 +90,6 @@ class PostOffice:
         finally:
             smtp.close()
 
-    async def send(self, letter: Letter) -> None:
-        """Hand one letter to the relay.
-
-        Raises:
-            aiosmtplib.SMTPException: The relay did not take it.
-            OSError: The relay cannot be reached.
-        """
-        async with self.round() as carried:
-            await carried.send(letter)
-
 
 @dataclass(frozen=True)
 class Round:

@@ -1,7 +1,7 @@
 """Statements that every request needs many times: compiled once for each database, run by its driver itself.
 
 A statement takes SQLite a few hundredths of a millisecond; SQLAlchemy's steps around it, session, execution context and
-result, take ten times as long. What it knows of the database is kept: its text, its types, and its errors.
+result, take several times as long. What it knows of the database is kept: its text, its types, and its errors.
 """
 
 from collections import namedtuple
