@@ -9,10 +9,19 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clocks import EARLY_SECONDS, check_due, escalate, remind_again, strike, with_clocks
-from activities.letters import ask_approvers, ask_stand_ins, remind_people, tell_requester
+from activities.letters import (
+    ask_approvers,
+    ask_requester,
+    ask_stand_ins,
+    remind_people,
+    tell_requester,
+    tell_who_asked,
+)
+from activities.standing import moved, standing
 from activities.verification import verified_decision, verified_request
-from plixo.domain.approval import ENDED, Approval, Decision, State
+from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.clocks import Happening
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import check_decision
 from plixo.domain.money import Money
 from plixo.domain.refusals import Conflict, NotAllowed, Refused
@@ -40,7 +49,7 @@ class ApprovalActivities:
     async def open(self, step: Step) -> Standing:
         """Check the signed request and set it on its path; asked again, it says where the request stands.
 
-        What the staff side did not sign is returned, however far its row says it has come: it counts in no sum, and
+        What the staff side did not sign is withdrawn, however far its row says it has come: it counts in no sum, and
         nothing more comes of it. What is being applied already is left to `execute_approval`, which checks for itself.
 
         Raises:
@@ -54,7 +63,7 @@ class ApprovalActivities:
                 await _trace(tx, step.approval_id, "open_refused", _UNKNOWN, now)
             elif record.approval.state is State.ROUTING:
                 record = await self._open(tx, record, now)
-            elif record.approval.state in {State.WAITING, State.APPROVED}:
+            elif record.approval.state in OPEN | {State.APPROVED}:
                 record = await self._checked_again(tx, record, now)
         if record is None:
             raise ApplicationError(str(_UNKNOWN), type=_UNKNOWN.code, non_retryable=True)
@@ -106,7 +115,9 @@ class ApprovalActivities:
 
     @activity.defn(name="expire_approval")
     async def expire(self, step: Step) -> Standing:
-        """Return a request that nobody decided on in time; silence is never consent.
+        """Return a request that nobody decided on or answered for in time, or withdraw one that stayed returned.
+
+        Silence is never consent.
 
         Raises:
             ApplicationError: Try again later: there is time left by our clock.
@@ -116,11 +127,19 @@ class ApprovalActivities:
             record = await _existing(tx, step)
             if _still_waits(record, step) and _ever_expires(record):
                 _check_time_is_up(record, now)
-                record = _moved(record, record.approval.returned(), now, why="Nobody decided in time.")
-                await tx.save(record)
-                await tx.audit(_entry(record, "expired", "system"), now)
-                await _post(tx, await tell_requester(tx, record, "returned"), now)
+                record = await self._expire(tx, record, now)
         return standing(record)
+
+    async def _expire(self, tx: Transaction, record: Record, now: datetime) -> Record:
+        """Where a state leads when its time is up."""
+        was = record.approval.state
+        after = record.approval.withdrawn() if was is State.RETURNED else record.approval.returned()
+        record = moved(record, after, now, why=_TIME_IS_UP[was])
+        record = await with_clocks(tx, self.calendars, record, now)
+        await tx.save(record)
+        await tx.audit(_entry(record, "lapsed" if after.state is State.WITHDRAWN else "expired", "system"), now)
+        await _post(tx, await tell_requester(tx, record, after.state.value), now)
+        return record
 
     async def _remind(self, tx: Transaction, record: Record, now: datetime) -> Record:
         groups = record.approval.waiting_groups()
@@ -141,13 +160,14 @@ class ApprovalActivities:
     async def _open(self, tx: Transaction, record: Record, now: datetime) -> Record:
         try:
             verified_request(self.verifier, record, now=now)
-            opened = await with_clocks(tx, self.calendars, _moved(record, record.approval.opened(), now), now)
+            opened = await with_clocks(tx, self.calendars, moved(record, record.approval.opened(), now), now)
         except NotAllowed as refusal:
             if refusal.code == "signature_from_future":
                 raise ApplicationError(str(refusal), type=refusal.code) from refusal
             if refusal.code != "signature_expired":
                 return await _refuse(tx, record, refusal, now)
-            opened = _moved(record, record.approval.returned(), now, why="It was signed too long ago; ask again.")
+            opened = moved(record, record.approval.returned(), now, why="It was signed too long ago; ask again.")
+            opened = await with_clocks(tx, self.calendars, opened, now)
         await tx.save(opened)
         detail = {"state": opened.approval.state.value, "path": list(opened.approval.path.describe())}
         await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
@@ -159,6 +179,11 @@ class ApprovalActivities:
             verified_request(self.verifier, record, now=None)
         except NotAllowed as refusal:
             return await _refuse(tx, record, refusal, now)
+        if record.approval.state is State.RETURNED and record.moments is None:
+            # Returned right before its effect, or by a version that left it at that: its requester has time from then.
+            since = record.ended_at or now
+            record = await with_clocks(tx, self.calendars, replace(record, ended_at=None), since)
+            await tx.save(record)
         return record
 
     async def _record(self, tx: Transaction, record: Record, stored: StoredDecision, now: datetime) -> Recorded:
@@ -172,68 +197,19 @@ class ApprovalActivities:
             await tx.settle_decision(stored.decision.decision_id, status, str(refusal), now)
             await _trace(tx, record.approval.approval_id, f"decision_{status}", refusal, now, **_who(stored))
             return Recorded(stored.decision.decision_id, status, str(refusal), standing(record))
-        moved = await with_clocks(tx, self.calendars, _moved(record, after, now), now)
+        moved_on = moved(record, after, now, why=_why(decision))
+        moved_on = await with_clocks(tx, self.calendars, moved_on, now)
         await tx.settle_decision(decision.decision_id, "recorded", "", now)
-        await tx.save(moved)
-        await tx.audit(
-            _entry(moved, "decision_recorded", decision.person_id, _decision_detail(record, decision, after)), now
-        )
-        await _post(tx, await _letters_after(tx, record, moved), now)
-        return Recorded(decision.decision_id, "accepted", "", standing(moved))
-
-
-def standing(record: Record) -> Standing:
-    """Where a request stands, as its workflow needs to know it."""
-    approval = record.approval
-    stage, since = approval.current_stage, record.stage_since
-    recorded = tuple(decision.decision_id for decision in approval.decisions)
-    if stage is None or since is None:
-        return Standing(approval.state.value, approval.stage, approval.round, recorded=recorded)
-    began = int(since.timestamp())
-    groups = approval.waiting_groups()
-    moments = record.moments
-    known = Standing(
-        state=approval.state.value,
-        stage=approval.stage,
-        round=approval.round,
-        waits_for=" and ".join(group.label for group in groups),
-        groups=tuple(group.value for group in groups),
-        since=began,
-        due=began + stage.clock.due_hours * 3600,
-        remind_at=began + stage.clock.remind_hours[0] * 3600,
-        expire_at=began + stage.clock.expire_hours * 3600,
-        recorded=recorded,
-    )
-    if moments is None:
-        return known
-    following, at = moments.following(groups)
-    reminders = [event.at for event in moments.upcoming(groups) if event.what is Happening.REMIND]
-    return replace(
-        known,
-        due=moments.due,
-        remind_at=min(reminders, default=0),
-        expire_at=moments.expire,
-        next_event=following,
-        next_at=at,
-        stand_ins=" and ".join(dict.fromkeys(one.label for one in approval.escalated if one.seat in groups)),
-    )
+        await tx.save(moved_on)
+        detail = _decision_detail(record, decision, after)
+        await tx.audit(_entry(moved_on, "decision_recorded", decision.person_id, detail), now)
+        await _post(tx, await _letters_after(tx, record, moved_on), now)
+        return Recorded(decision.decision_id, "accepted", "", standing(moved_on))
 
 
 _UNKNOWN = Refused.one("approval_id", "approval_unknown", "There is no such request; nothing was started.")
 _FORGED = Refused.one("decision_id", "decision_unknown", "Nobody signed such a decision on this request.")
 _ANSWERS = {"recorded": "already_received", "conflict": "conflict", "refused": "refused"}
-
-
-def _moved(record: Record, approval: Approval, now: datetime, *, why: str = "") -> Record:
-    """The record with its approval's new standing, its clock started anew where another stage begins."""
-    if approval.state in ENDED:
-        return replace(record, approval=approval, ended_at=now, due_at=None, stage_since=None, moments=None, why=why)
-    stage = approval.current_stage
-    if stage is None:
-        return replace(record, approval=approval, due_at=None, stage_since=None, moments=None, why=why)
-    if record.stage_since and record.approval.stage == approval.stage:
-        return replace(record, approval=approval)
-    return replace(record, approval=approval, stage_since=now, due_at=None, moments=None)
 
 
 async def _escalate(tx: Transaction, record: Record, now: datetime) -> Record:
@@ -255,10 +231,10 @@ async def _escalate(tx: Transaction, record: Record, now: datetime) -> Record:
 async def _refuse(tx: Transaction, record: Record, refusal: NotAllowed, now: datetime) -> Record:
     """Nobody on the staff side asked for this: it ends here, and whoever is said to have asked learns of it."""
     why = f"It is refused: {refusal} If you asked for it, ask again, and tell the operators."
-    refused = _moved(record, record.approval.returned(), now, why=why)
+    refused = moved(record, record.approval.withdrawn(), now, why=why)
     await tx.save(refused)
     await _trace(tx, record.approval.approval_id, "open_refused", refusal, now, state=refused.approval.state.value)
-    await _post(tx, await tell_requester(tx, refused, "returned"), now)
+    await _post(tx, await tell_requester(tx, refused, "withdrawn"), now)
     return refused
 
 
@@ -276,9 +252,13 @@ async def _letters_after_opening(tx: Transaction, opened: Record) -> list[Letter
 
 
 async def _letters_after(tx: Transaction, before: Record, after: Record) -> list[Letter]:
-    if after.approval.state is State.REJECTED:
-        return await tell_requester(tx, after, "rejected")
     waits, was = after.approval, before.approval
+    if waits.state in {State.REJECTED, State.RETURNED}:
+        return await tell_requester(tx, after, waits.state.value)
+    if waits.state is State.NEEDS_INFORMATION:
+        return await ask_requester(tx, after)
+    if was.question:
+        return await tell_who_asked(tx, after, was.question)
     if waits.state is State.WAITING and (waits.stage, waits.agreed_minor) != (was.stage, was.agreed_minor):
         return await ask_approvers(tx, after, "asked")
     return []
@@ -303,12 +283,24 @@ def _check_time_is_up(record: Record, now: datetime) -> None:
     """
     left = standing(record).expire_at - now.timestamp() - EARLY_SECONDS
     if left > 0:
-        raise ApplicationError("There is time left to decide on it.", type="not_due")
+        raise ApplicationError("There is time left.", type="not_due")
 
 
 def _still_waits(record: Record, step: Step) -> bool:
-    approval = record.approval
-    return approval.state is State.WAITING and (approval.stage, approval.round) == (step.stage, step.round)
+    approval, state = record.approval, State(step.state or State.WAITING)
+    meant = (state, step.stage, step.round)
+    return state in OPEN and (approval.state, approval.stage, approval.round) == meant
+
+
+_TIME_IS_UP = {
+    State.WAITING: "Nobody decided in time.",
+    State.NEEDS_INFORMATION: "The question was not answered in time.",
+    State.RETURNED: "It stayed returned for too long.",
+}
+
+
+def _why(decision: Decision) -> str:
+    return f'Returned for changes: "{decision.comment}"' if decision.verdict is Verdict.RETURN else ""
 
 
 async def _post(tx: Transaction, letters: Sequence[Letter], now: datetime) -> bool:

@@ -2,43 +2,99 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from plixo.domain.business_time import Calendar, NeverOpen, hours_after
-from plixo.domain.clocks import Event, Happening, Moments, office, repeated, stage_moments
+from plixo.domain.approval import State
+from plixo.domain.business_time import Calendar, NeverOpen, hours_after, parse_office
+from plixo.domain.clocks import Event, Happening, Moments, Pause, office, repeated, resumed, stage_moments
 from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_group
-from plixo.domain.path import Clock, Escalation, Seat, Stage
+from plixo.domain.path import OFFICE_HOURS, Clock, Escalation, Seat, Stage
 from plixo.domain.people import Person
 from plixo.domain.refusals import NotAllowed
 from plixo.messages.approvals import Step
 from plixo.ports import Calendars, Record, Transaction
+
+ANSWER_HOURS: Final = 40
+"""Business hours of the requester's after which an unanswered question returns the request: five days."""
+
+RETURNED_HOURS: Final = 80
+"""Business hours of theirs after which a returned request is withdrawn: ten days."""
 
 EARLY_SECONDS: Final = 60
 """How far our clock may be behind the workflow's when it says that something is due."""
 
 
 async def with_clocks(tx: Transaction, calendars: Calendars, record: Record, now: datetime) -> Record:
-    """The record with the moments of a stage that begins now; any other as it is."""
-    stage = record.approval.current_stage
-    if stage is None or record.moments or record.stage_since != now:
-        return record
+    """The record with its clock as its state wants it: set anew, stopped, going on, or as it was.
+
+    Args:
+        tx: Reads the directory.
+        calendars: When people work.
+        record: As it moved on at that moment.
+        now: The moment.
+    """
+    state, moments = record.approval.state, record.moments
+    if state is State.RETURNED and moments is None:
+        ends = await _requesters_hours(tx, calendars, record, RETURNED_HOURS, now)
+        return _with(record, Moments(ends, ends), ends)
+    if state is State.NEEDS_INFORMATION and not (moments and moments.pause):
+        until = await _requesters_hours(tx, calendars, record, ANSWER_HOURS, now)
+        moments = moments or await _stage_moments(tx, calendars, record, now)
+        return _with(record, replace(moments, pause=Pause(int(now.timestamp()), until)), until)
+    if state is State.WAITING and moments and moments.pause:
+        stage = record.approval.path.stages[record.approval.stage]
+        asked = await _asked_people(tx, record, stage)
+        moments = resumed(moments, stage, _calendars_of(stage, asked, calendars, now), now)
+        return _with(record, moments, moments.due)
+    if state is State.WAITING and moments is None and record.stage_since == now:
+        moments = await _stage_moments(tx, calendars, record, now)
+        return _with(record, moments, moments.due)
+    return record
+
+
+def _with(record: Record, moments: Moments, due: int) -> Record:
+    return replace(record, moments=moments, due_at=datetime.fromtimestamp(due, UTC))
+
+
+async def _stage_moments(tx: Transaction, calendars: Calendars, record: Record, now: datetime) -> Moments:
+    stage = record.approval.path.stages[record.approval.stage]
+    return moments_of(stage, await _asked_people(tx, record, stage), calendars, now)
+
+
+async def _asked_people(tx: Transaction, record: Record, stage: Stage) -> Mapping[Seat, Sequence[Person]]:
     members = await tx.members(stage.groups)
-    able = [(seat, [one for one in members if _asked(record, seat, one)]) for seat in stage.seats]
-    moments = moments_of(stage, dict(able), calendars, now)
-    return replace(record, moments=moments, due_at=datetime.fromtimestamp(moments.due, now.tzinfo))
+    return {seat: [one for one in members if _asked(record, seat, one)] for seat in stage.seats}
+
+
+async def _requesters_hours(tx: Transaction, calendars: Calendars, record: Record, hours: int, now: datetime) -> int:
+    """When so many of the requester's own business hours have passed, seconds since 1970 in UTC."""
+    requester_id = record.approval.requester_id
+    person = (await tx.people([requester_id])).get(requester_id)
+    usual = parse_office(OFFICE_HOURS)
+    own = calendars.of(person, now) if person else None
+    try:
+        ends = hours_after(own or usual, now, hours)
+    except NeverOpen:
+        ends = hours_after(usual, now, hours)
+    return int(ends.timestamp())
 
 
 def moments_of(stage: Stage, asked: Mapping[Seat, Sequence[Person]], calendars: Calendars, now: datetime) -> Moments:
     """When everything happens to a stage that begins now and asks these people; the same for a preview."""
-    kept = [
+    return stage_moments(stage, _calendars_of(stage, asked, calendars, now), now)
+
+
+def _calendars_of(
+    stage: Stage, asked: Mapping[Seat, Sequence[Person]], calendars: Calendars, now: datetime
+) -> list[Mapping[str, Calendar]]:
+    return [
         {person.person_id: _calendar(calendars, person, clock, now) for person in asked[seat]}
         for seat, clock in stage.clocked()
     ]
-    return stage_moments(stage, kept, now)
 
 
 def check_due(step: Step, now: datetime) -> None:
@@ -118,7 +174,8 @@ def _asked(record: Record, seat: Seat, person: Person) -> bool:
 def _able(record: Record, seat: Seat, person: Person) -> bool:
     """Whether nothing but their group could speak against the person."""
     approval = record.approval
-    if any((known.person_id, known.round) == (person.person_id, approval.round) for known in approval.decisions):
+    said = [known for known in approval.decisions if known.verdict.settles and known.round == approval.round]
+    if any(known.person_id == person.person_id for known in said):
         return False
     try:
         check_independent(approval.requester_id, person, record.change.customer_id)

@@ -225,7 +225,7 @@ async def _locked(tx: Transaction, approval_id: str) -> Record:
 
 async def _return(tx: Transaction, record: Record, why: str, now: datetime) -> Executed:
     """The facts no longer hold: nothing is written in Stripe, and the requester decides what to do."""
-    record = _ended(record, record.approval.returned(), now, why=why)
+    record = replace(record, approval=record.approval.returned(), why=why)
     await tx.save(record)
     await tx.audit(AuditEntry(record.approval.approval_id, "returned", "system", {"why": why}), now)
     await _post(tx, record, "returned", now)
@@ -255,7 +255,8 @@ def _ended(record: Record, approval: Approval, now: datetime, *, why: str = "", 
 
 
 def _executed(record: Record) -> Executed:
-    return Executed(record.approval.state.value, record.stripe_object, record.why)
+    state = record.approval.state
+    return Executed(state.value, record.stripe_object, record.why, reopens=state is State.RETURNED)
 
 
 def _entry(record: Record, event: str, effect: Effect, **detail: Any) -> AuditEntry:  # noqa: ANN401 - plain data

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from plixo.domain.clocks import Event
+from plixo.domain.decision import Decision
 from plixo.domain.duties import chair_for
 from plixo.domain.escalation import Escalated
 from plixo.domain.money import Money
@@ -57,11 +58,30 @@ async def ask_stand_ins(
 
 
 async def tell_requester(tx: Transaction, record: Record, template: str) -> list[Letter]:
-    """A letter to who asked: it was rejected, returned, applied, or needs attention."""
+    """A letter to who asked: it was rejected, returned, withdrawn for them, applied, or needs attention."""
     requester = await _requester(tx, record)
     if requester is None or not requester.active:
         return []
     return [_letter(record, f"{template}/{record.approval.round}", requester, template, requester)]
+
+
+async def ask_requester(tx: Transaction, record: Record) -> list[Letter]:
+    """A letter to who asked for it: somebody wants to know something before they decide."""
+    requester, question = await _requester(tx, record), record.approval.question
+    if requester is None or not requester.active or question is None:
+        return []
+    asker = (await tx.people([question.person_id])).get(question.person_id)
+    letter = _letter(record, f"question/{question.decision_id}", requester, "question", requester)
+    return [replace(letter, context={**letter.context, "asker": asker.name if asker else "Somebody"})]
+
+
+async def tell_who_asked(tx: Transaction, record: Record, question: Decision) -> list[Letter]:
+    """A letter to who wanted to know something: it was answered, and waits for them again."""
+    asker = (await tx.people([question.person_id])).get(question.person_id)
+    if asker is None or not asker.active:
+        return []
+    letter = _letter(record, f"answered/{question.decision_id}", asker, "answered", await _requester(tx, record))
+    return [replace(letter, context={**letter.context, "question": question.comment})]
 
 
 async def raise_alarm(tx: Transaction, record: Record) -> list[Letter]:

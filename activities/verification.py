@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from plixo.domain.approval import Decision
+from plixo.domain.decision import Decision
 from plixo.domain.effects import Effect, TargetFacts, plan
 from plixo.domain.mandate import Mandate, SignedRequest, concerned, decision_from_claims, mandate
 from plixo.domain.refusals import NotAllowed

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.bare import QUEUE, Bare, BareWorkflow
-from plixo.domain.approval import Verdict
 from plixo.domain.credit import CreditForm
+from plixo.domain.decision import Verdict
 from plixo.domain.ids import credit_workflow_id
 from plixo.domain.people import Person
 from starters.credits import request_credit

@@ -11,8 +11,8 @@ GENESIS: Final = "0" * 64
 ENDINGS: Final = {
     "executed": {"effect_done"},
     "rejected": {"decision_recorded"},
-    "withdrawn": {"decision_recorded"},
-    "returned": {"expired", "returned", "opened", "open_refused"},
+    "withdrawn": {"decision_recorded", "lapsed", "open_refused"},
+    "returned": {"expired", "returned", "opened", "decision_recorded"},
     "needs_attention": {"effect_refused", "effect_failed"},
 }
 """Which entries can tell of a request's end."""

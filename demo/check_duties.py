@@ -61,9 +61,9 @@ def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
         yield "it is for another request or another round"
     if body["digest"] != digest(request["change"]):
         yield "it is bound to another fingerprint"
-    if body["verdict"] == "withdraw":
+    if body["verdict"] in {"withdraw", "answer"}:
         if who != request["requester_id"]:
-            yield f"{who} withdrew what somebody else asked for"
+            yield f"{who} said {body['verdict']} of what somebody else asked for"
         return
     person = scene.house.people.get(who)
     if person is None or not person["active"]:
@@ -119,7 +119,7 @@ def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, s
     lacks = [
         ("effect_despite_refusal", f"{body['person_id']} said {body['verdict']}.")
         for body in decisions
-        if body["verdict"] != "approve"
+        if body["verdict"] in {"reject", "return", "withdraw"}
     ]
     approvals = [body for body in decisions if body["verdict"] == "approve"]
     counted: list[Row] = []

@@ -244,7 +244,7 @@ class Signed:
     decisions: Mapping[str, Row] = field(default_factory=dict)
 
 
-ENDED = frozenset({"returned", "withdrawn", "rejected", "executed", "needs_attention"})
+ENDED = frozenset({"withdrawn", "rejected", "executed", "needs_attention"})
 """States in which nothing more happens."""
 
 

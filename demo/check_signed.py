@@ -122,7 +122,7 @@ def _in_time(claims: Row, taken_at: datetime | None, approval_id: str, name: str
 
 
 def _opened_at(scene: Scene, approval_id: str) -> datetime | None:
-    """When the request was set on its path; one that came too late is returned instead, and may be."""
+    """When the request was set on its path; one that came too late is returned or withdrawn instead, and may be."""
     for line in scene.house.chain(approval_id):
         if line["event"] == "opened" and isinstance(line["detail"], dict):
             return None if line["detail"].get("state") == "returned" else _moment(line["at"])

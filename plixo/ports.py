@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from plixo.domain.approval import Approval, Decision
+from plixo.domain.approval import Approval
 from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.clocks import Moments
+from plixo.domain.decision import Decision
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
 from plixo.domain.change import TargetKind
+from plixo.domain.decision import Verdict
 from plixo.domain.finance_sheet import Line, Period, Sheet, tie, untied
 from plixo.domain.ids import approval_of_effect
 from plixo.domain.payments import CallRefused, PaymentsError

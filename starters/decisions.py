@@ -14,9 +14,10 @@ from typing import Final
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
-from plixo.domain.approval import ENDED, Approval, Decision, Verdict
+from plixo.domain.approval import ENDED, Approval
 from plixo.domain.credit import MAX_NOTE, parse_text
-from plixo.domain.duties import basis_for, chair_for, check_comment, check_independent, check_withdrawal, may_see
+from plixo.domain.decision import Decision, Verdict
+from plixo.domain.duties import basis_for, chair_for, check_comment, check_independent, check_requester, may_see
 from plixo.domain.ids import credit_workflow_id, is_approval_id
 from plixo.domain.mandate import decision_claims
 from plixo.domain.money import Money, parse_amount
@@ -48,8 +49,8 @@ class Saying:
 
     Attributes:
         person: Who is signed in.
-        verdict: Approve, reject or withdraw.
-        comment: Their words to colleagues; a rejection needs some.
+        verdict: What they say.
+        comment: Their words to colleagues; all but an approval and a withdrawal need some.
         signed_in_at: When they proved who they are.
         amount: How much they approve, as it was typed, in the request's currency; empty for all that is asked.
     """
@@ -80,7 +81,7 @@ class Answer:
 
 
 async def decide(desk: Desk, approval_id: str, saying: Saying) -> Answer:
-    """Decide on a request, or withdraw it.
+    """Decide on a request, or say something else about it: ask, answer, return, withdraw.
 
     Args:
         desk: The staff side.
@@ -253,8 +254,8 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     approval, now = record.approval, desk.clock()
     earlier = [stored for stored in await tx.decisions(approval.approval_id) if _by(stored, saying.person, approval)]
     amount_minor = _amount(record, saying)
-    same = next((one.decision for one in earlier if _the_same(one, saying.verdict, amount_minor)), None)
-    if same and (same not in approval.decisions or approval.has_decided(same.person_id)):
+    same = next((one.decision for one in reversed(earlier) if _the_same(one, saying, amount_minor)), None)
+    if same and (same not in approval.decisions or _still_said(approval, same)):
         return same.decision_id
     seat = _check(desk, record, saying, amount_minor)
     decision = _decision(record, saying, seat, amount_minor, nth=len(earlier))
@@ -278,25 +279,31 @@ def _amount(record: Record, saying: Saying) -> int:
     return amount.minor
 
 
-def _the_same(stored: StoredDecision, verdict: Verdict, amount_minor: int) -> bool:
+def _the_same(stored: StoredDecision, saying: Saying, amount_minor: int) -> bool:
     said = stored.decision
-    amount_told = said.amount_minor == amount_minor or verdict is not Verdict.APPROVE
-    return said.verdict is verdict and amount_told and stored.status in _STANDING
+    amount_told = said.amount_minor == amount_minor or saying.verdict is not Verdict.APPROVE
+    words_told = said.comment == saying.comment or saying.verdict not in {Verdict.ASK, Verdict.ANSWER}
+    return said.verdict is saying.verdict and amount_told and words_told and stored.status in _STANDING
+
+
+def _still_said(approval: Approval, said: Decision) -> bool:
+    """Whether what was recorded still stands, so that to say it again says nothing new."""
+    return approval.has_decided(said.person_id) if said.verdict.settles else approval.decisions[-1] == said
 
 
 def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Seat | None:
-    """The seat they decide for; None for a withdrawal."""
-    if saying.verdict is Verdict.WITHDRAW:
-        check_withdrawal(record.approval, saying.person)
-        record.approval.check_waiting()
+    """The seat they decide for; None for what the requester says."""
+    check_comment(saying.verdict, saying.comment)
+    if saying.verdict.by_requester:
+        check_requester(record.approval, saying.person)
+        record.approval.check_takes(saying.verdict)
         return None
     check_independent(record.approval.requester_id, saying.person, record.change.customer_id)
-    record.approval.check_waiting()
+    record.approval.check_takes(saying.verdict)
     chair = chair_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
     if saying.verdict is Verdict.APPROVE and amount_minor > chair.most_minor:
         most = Money(chair.most_minor, record.change.amount.currency)
         raise NotAllowed.one("amount", "above_limit", f"You may approve {most} at most; approve that, or ask somebody.")
-    check_comment(saying.verdict, saying.comment)
     _check_fresh(desk, record, saying.signed_in_at)
     return chair.seat
 

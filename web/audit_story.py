@@ -20,7 +20,7 @@ from plixo.ports import Verifier
 from plixo.store.audit import AuditLine
 from plixo.store.audit_file import UNREADABLE, Block, Checked, check_block, unsigned
 from web.console.timeline import Step, step
-from web.console.words import Standing, look, on_target
+from web.console.words import SAID, Standing, look, on_target
 from web.rendering import rendered
 
 SHEETS: Final = (ROOT / "web" / "static" / "tokens.css", ROOT / "templates" / "audit" / "story.css")
@@ -169,7 +169,7 @@ def _said(row: Mapping[str, Any], asked: Asked, people: Mapping[str, Person], ve
     return Said(
         who=_name(people, decision.person_id),
         group=decision.group.label if decision.group else "",
-        verdict={"approve": "approved", "reject": "rejected", "withdraw": "took it back"}[decision.verdict],
+        verdict=SAID[decision.verdict],
         amount=Money(decision.amount_minor, asked.request.change.amount.currency),
         comment=decision.comment,
         at=datetime.fromisoformat(row["submitted_at"]),

@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.approvals import ApprovalActivities
     from activities.effects import EffectActivities
-    from plixo.domain.approval import State
+    from plixo.domain.approval import OPEN, State
     from plixo.domain.ids import approval_of_workflow
     from plixo.messages.approvals import (
         STRIPE_QUEUE,
@@ -53,10 +53,12 @@ class CreditApprovalWorkflow:
 
     @workflow.run
     async def run(self, request: CreditRequest = UNTOLD) -> CreditOutcome:  # noqa: ARG002 - taken up when the workflow is made
-        """Open it, wait for decisions, apply it."""
+        """Open it, wait for decisions, apply it; what comes back right before its effect is opened again."""
         await self._open()
-        await self._wait_for_decisions()
-        executed = await self._apply_in_stripe()
+        await self._wait_for_people()
+        while (executed := await self._apply_in_stripe()).reopens:
+            await self._open()
+            await self._wait_for_people()
         self._say(f"**{State(executed.state).label}.** {executed.why}")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return CreditOutcome(self._approval_id, executed.state, executed.stripe_object, executed.why)
@@ -112,21 +114,30 @@ class CreditApprovalWorkflow:
         )
         self._opened = True
 
-    async def _wait_for_decisions(self) -> None:
-        """One timer at a time: the next due event of the waiting stage, whatever it is."""
-        shown: tuple[int, int] | None = None
-        while self._standing.state == State.WAITING:
-            stage = (self._standing.round, self._standing.stage)
-            if stage != shown:
+    async def _wait_for_people(self) -> None:
+        """One timer at a time: the next due event of what is waited for, whatever it is."""
+        shown: tuple[str, int, int] | None = None
+        while self._waits():
+            if self._where() != shown:
                 self._show_who_is_asked()
-                shown = stage
-            await self._until_next_event(stage)
+                shown = self._where()
+            await self._until_next_event()
 
-    async def _until_next_event(self, stage: tuple[int, int]) -> None:
+    def _waits(self) -> bool:
+        """Whether it lies with people; what was returned before that was kept ended with it."""
+        now = self._standing
+        return now.state == State.WAITING or (now.state in OPEN and bool(now.next_event))
+
+    def _where(self) -> tuple[str, int, int]:
+        return self._standing.state, self._standing.round, self._standing.stage
+
+    async def _until_next_event(self) -> None:
+        where = self._where()
+        stage = where[1:]
         event, at = self._next_event(stage)
         try:
             await workflow.wait_condition(
-                lambda: self._standing.state != State.WAITING or (self._standing.round, self._standing.stage) != stage,
+                lambda: self._where() != where,
                 timeout=timedelta(seconds=max(at - workflow.now().timestamp(), 0.001)) if event in _WORDS else None,
                 timeout_summary=_WORDS.get(event, "{}").format(self._standing.waits_for),
             )
@@ -164,10 +175,10 @@ class CreditApprovalWorkflow:
     async def _expire(self, stage: tuple[int, int]) -> None:
         standing = await workflow.execute_activity_method(
             ApprovalActivities.expire,
-            Step(self._approval_id, stage[1], stage[0], self._standing.next_at),
+            Step(self._approval_id, stage[1], stage[0], self._standing.next_at, self._standing.state),
             start_to_close_timeout=policies.DATABASE_TIMEOUT,
             retry_policy=policies.DATABASE,
-            summary="Return to the requester: nobody decided in time",
+            summary="Nobody acted in time",
         )
         self._take_over(standing)
 
@@ -219,10 +230,10 @@ class CreditApprovalWorkflow:
             workflow.logger.warning("a decision could not be recorded; the sweeper will send it again")
 
     def _take_over(self, standing: Standing) -> None:
-        """Answers may arrive in another order than the database gave them: what has left `waiting` stays so."""
-        if standing.state and self._standing.state == State.WAITING:
-            self._standing = standing if standing.stage >= self._standing.stage else self._standing
-            if self._standing.state == State.WAITING:
+        """Answers may arrive in another order than the database gave them: the later standing holds."""
+        if standing.state and self._standing.state in OPEN and _order(standing) >= _order(self._standing):
+            self._standing = standing
+            if self._waits():
                 self._say_who_is_asked()
 
     def _check_shape(self, message: Decide) -> None:
@@ -240,6 +251,9 @@ class CreditApprovalWorkflow:
 
     def _say_who_is_asked(self) -> None:
         now = self._standing
+        if now.state != State.WAITING:
+            self._say(f"**{State(now.state).label}**: lies with {now.waits_for} until {_moment(now.due)}.")
+            return
         self._say(
             f"**Waiting on {now.waits_for}** since {_moment(now.since)}.\n\n"
             f"- answer due: {_moment(now.due)}\n- reminder: {_moment(now.remind_at)}\n"
@@ -256,10 +270,16 @@ class CreditApprovalWorkflow:
         workflow.set_current_details(words)
 
 
+def _order(standing: Standing) -> tuple[int, int, int, int]:
+    """Grows with each step that a request takes; time alone leads only away from `waiting`, and then to an end."""
+    settled = {State.WAITING: 0, State.NEEDS_INFORMATION: 0, State.RETURNED: 1}.get(State(standing.state), 2)
+    return standing.round, len(standing.recorded), standing.stage, settled
+
+
 _WORDS: Final = {
     "remind": "Remind {}",
     "escalate": "Let others decide in place of {}",
-    "expire": "Return unless {} decides",
+    "expire": "Give up unless {} acts",
 }
 
 

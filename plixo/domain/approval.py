@@ -1,16 +1,18 @@
 """The approval as a pure state machine: what stands, and what each message makes of it.
 
-States: `routing -> waiting -> (returned | withdrawn | rejected | approved)`, automatic ones `routing -> approved`, and
-one whose signature expired before anything could open it, or never held, `routing -> returned`;
-only `approved -> executing -> (executed | needs_attention)`. Right before the effect an approved request whose facts
-no longer hold is returned instead.
+States: `routing -> waiting -> (needs_information | returned | withdrawn | rejected | approved)`, automatic ones
+`routing -> approved`; a question that is answered leads back to `waiting`. What is returned lies with its requester,
+who may withdraw it; after a while it is withdrawn in their place, as is at once what nobody signed. Only
+`approved -> executing -> (executed | needs_attention)`: right before the effect an approved request whose facts no
+longer hold is returned instead.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from plixo.domain.escalation import Escalated, acting_for
+from plixo.domain.decision import Decision, Verdict, voices
+from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath, Seat, Stage
 from plixo.domain.people import Group
 from plixo.domain.refusals import Conflict
@@ -21,6 +23,7 @@ class State(StrEnum):
 
     ROUTING = "routing"
     WAITING = "waiting"
+    NEEDS_INFORMATION = "needs_information"
     RETURNED = "returned"
     WITHDRAWN = "withdrawn"
     REJECTED = "rejected"
@@ -35,57 +38,14 @@ class State(StrEnum):
         return "Applied in Stripe" if self is State.EXECUTED else self.value.replace("_", " ").capitalize()
 
 
-ENDED: Final = frozenset({State.RETURNED, State.WITHDRAWN, State.REJECTED, State.EXECUTED, State.NEEDS_ATTENTION})
+ENDED: Final = frozenset({State.WITHDRAWN, State.REJECTED, State.EXECUTED, State.NEEDS_ATTENTION})
 """States in which the workflow has nothing left to do."""
 
-COUNTED: Final = frozenset(
-    {State.ROUTING, State.WAITING, State.APPROVED, State.EXECUTING, State.EXECUTED, State.NEEDS_ATTENTION},
-)
+OPEN: Final = frozenset({State.WAITING, State.NEEDS_INFORMATION, State.RETURNED})
+"""States in which it lies with people what becomes of it."""
+
+COUNTED: Final = frozenset(State) - {State.RETURNED, State.WITHDRAWN, State.REJECTED}
 """States whose amounts count in the sums that limits depend on; what needs attention may have been granted."""
-
-
-class Verdict(StrEnum):
-    """What a signed decision says."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    WITHDRAW = "withdraw"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One person's signed verdict on one fingerprint.
-
-    Attributes:
-        decision_id: Unique; also the update id.
-        approval_id: The request it is about.
-        round: The request's round when it was signed; another round needs another decision.
-        stage: Index of the stage it was signed for.
-        person_id: Who decided.
-        group: The seat they decided for; None for a withdrawal.
-        verdict: What they said.
-        digest: The fingerprint they saw.
-        amount_minor: What they allow, in minor units of the request's currency.
-        comment: Their words to colleagues.
-        basis: On what it rests where they were not asked from the start: `delegate:p-controller`, `group:cfo`.
-    """
-
-    decision_id: str
-    approval_id: str
-    round: int
-    stage: int
-    person_id: str
-    group: Group | None
-    verdict: Verdict
-    digest: str
-    amount_minor: int
-    comment: str = ""
-    basis: str = ""
-
-
-def voices(decision: Decision) -> frozenset[str]:
-    """Ids of who decided and, where they did so as a delegate, of whom they acted for: one voice, whoever raises it."""
-    return frozenset({decision.person_id, acting_for(decision.basis)}) - {""}
 
 
 @dataclass(frozen=True)
@@ -137,20 +97,29 @@ class Approval:
         stage = self.current_stage
         return tuple(seat.group for seat in stage.seats if not self._filled(seat)) if stage else ()
 
+    @property
+    def question(self) -> Decision | None:
+        """The question that waits for the requester's answer, if one does."""
+        asked = self.state is State.NEEDS_INFORMATION and self.decisions
+        return self.decisions[-1] if asked and self.decisions[-1].verdict is Verdict.ASK else None
+
     def has_decided(self, person_id: str) -> bool:
-        """Whether what this person said stands, or what was said in their place.
+        """Whether what this person decided stands, or what was decided in their place.
 
         An approval of more than is left does not: they are asked again.
         """
         return any(self._stands(known) for known in self.decisions if person_id in voices(known))
 
-    def check_waiting(self) -> None:
-        """Refuse anything that only a waiting request can take.
+    def check_takes(self, verdict: Verdict) -> None:
+        """Refuse what a request in this state cannot take.
 
         Raises:
-            Conflict: It does not wait; the message names what stands.
+            Conflict: It names what stands.
         """
-        self._expect(State.WAITING)
+        if verdict is Verdict.WITHDRAW:
+            self._expect(*OPEN)
+        else:
+            self._expect(State.NEEDS_INFORMATION if verdict is Verdict.ANSWER else State.WAITING)
 
     def opened(self) -> "Approval":
         """Routing is done: it waits for people, or is approved by policy."""
@@ -166,19 +135,22 @@ class Approval:
         """
         if any(decision.decision_id == known.decision_id for known in self.decisions):
             return self
-        self._expect(State.WAITING)
+        self.check_takes(decision.verdict)
         self._check_fits(decision)
         after = replace(self, decisions=(*self.decisions, decision))
-        if decision.verdict is Verdict.WITHDRAW:
-            return replace(after, state=State.WITHDRAWN)
-        if decision.verdict is Verdict.REJECT:
-            return replace(after, state=State.REJECTED)
-        return after._advanced()  # noqa: SLF001 - the same class
+        if decision.verdict is Verdict.APPROVE:
+            return after._advanced()  # noqa: SLF001 - the same class
+        return replace(after, state=_AFTER[decision.verdict])
 
     def returned(self) -> "Approval":
-        """It expired, was never signed, or is about what has changed in Stripe: it goes back to its requester."""
-        self._expect(State.ROUTING, State.WAITING, State.APPROVED)
+        """Time is up, or what it is about has changed in Stripe: it goes back to its requester."""
+        self._expect(State.ROUTING, State.WAITING, State.NEEDS_INFORMATION, State.APPROVED)
         return replace(self, state=State.RETURNED)
+
+    def withdrawn(self) -> "Approval":
+        """Nobody signed it, or it lay with its requester for too long: it ends."""
+        self._expect(State.ROUTING, State.APPROVED, *OPEN)
+        return replace(self, state=State.WITHDRAWN)
 
     def executing(self) -> "Approval":
         """The effect is intended; asked again while it is under way, nothing changes."""
@@ -209,7 +181,7 @@ class Approval:
             )
         if decision.round != self.round:
             raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
-        if decision.verdict is Verdict.WITHDRAW:
+        if decision.verdict.by_requester:
             return
         if decision.stage != self.stage:
             raise Conflict.one("decision", "stage_already_decided", "That stage is decided; another one waits now.")
@@ -237,13 +209,23 @@ class Approval:
     def _stands(self, known: Decision) -> bool:
         """Whoever approved more than is left now, in the stage that waits, is asked again."""
         asked_again = known.stage == self.stage and known.amount_minor != self.agreed_minor
-        return known.round == self.round and not (self._approves(known) and asked_again)
+        return known.verdict.settles and known.round == self.round and not (self._approves(known) and asked_again)
 
     def _settles(self, known: Decision, decision: Decision) -> bool:
         """Whether an earlier decision keeps the same voice from this one; asked again, it keeps its seat."""
         mine = known.round == self.round and not voices(known).isdisjoint(voices(decision))
-        return mine and (self._stands(known) or known.group is not decision.group)
+        return mine and known.verdict.settles and (self._stands(known) or known.group is not decision.group)
 
     def _expect(self, *states: State) -> None:
         if self.state not in states:
             raise Conflict.one("", f"already_{self.state}", f"The request is {self.state.label.lower()} already.")
+
+
+_AFTER: Final = {
+    Verdict.REJECT: State.REJECTED,
+    Verdict.ASK: State.NEEDS_INFORMATION,
+    Verdict.RETURN: State.RETURNED,
+    Verdict.ANSWER: State.WAITING,
+    Verdict.WITHDRAW: State.WITHDRAWN,
+}
+"""Where each verdict but an approval leads at once."""

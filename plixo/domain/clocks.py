@@ -6,11 +6,11 @@ day off later changes nothing that was promised.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from plixo.domain.business_time import Calendar, hours_after, parse_office
+from plixo.domain.business_time import Calendar, hours_after, hours_between, parse_office
 from plixo.domain.path import Clock, Seat, Stage
 from plixo.domain.people import Group
 
@@ -43,6 +43,19 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """The clock stands still while an answer is awaited.
+
+    Attributes:
+        since: Seconds since 1970 in UTC.
+        until: When the request goes back to its requester unless they have answered by then.
+    """
+
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
 class Moments:
     """The moments of a stage that waits.
 
@@ -50,11 +63,13 @@ class Moments:
         due: When its answer is due, seconds since 1970 in UTC.
         expire: When it goes back to its requester; 0 for never.
         events: What is going to happen until then, in order.
+        pause: What stopped the clock; None while it runs.
     """
 
     due: int
     expire: int
     events: tuple[Event, ...] = ()
+    pause: Pause | None = None
 
     def upcoming(self, groups: Iterable[Group]) -> tuple[Event, ...]:
         """What still concerns a seat of these groups, in order."""
@@ -62,6 +77,8 @@ class Moments:
 
     def following(self, groups: Iterable[Group]) -> tuple[str, int]:
         """What comes next while these groups are waited for, and when; `nothing` at 0 where nothing does."""
+        if self.pause:
+            return Happening.EXPIRE.value, self.pause.until
         events = [(event.at, event.what) for event in self.upcoming(groups)]
         if self.expire:
             events.append((self.expire, Happening.EXPIRE))
@@ -73,7 +90,8 @@ class Moments:
     def to_claims(self) -> dict[str, Any]:
         """As plain data, to be stored."""
         events = [[one.at, one.what.value, one.group.value, one.nth, one.person_id] for one in self.events]
-        return {"due": self.due, "expire": self.expire, "events": events}
+        pause = {"pause": [self.pause.since, self.pause.until]} if self.pause else {}
+        return {"due": self.due, "expire": self.expire, "events": events, **pause}
 
     @classmethod
     def from_claims(cls, plain: Mapping[str, Any]) -> "Moments":
@@ -82,7 +100,8 @@ class Moments:
             Event(int(at), Happening(what), Group(group), int(nth), str(person_id))
             for at, what, group, nth, person_id in plain["events"]
         )
-        return cls(int(plain["due"]), int(plain["expire"]), events)
+        pause = Pause(*map(int, plain["pause"])) if plain.get("pause") else None
+        return cls(int(plain["due"]), int(plain["expire"]), events, pause)
 
 
 _ORDER = tuple(Happening)
@@ -113,6 +132,43 @@ def stage_moments(stage: Stage, asked: Sequence[Asked], since: datetime) -> Mome
         due=max(seat.due for seat in seats),
         expire=max(expiries) if all(expiries) else 0,
         events=tuple(events),
+    )
+
+
+def resumed(moments: Moments, stage: Stage, asked: Sequence[Asked], now: datetime) -> Moments:
+    """The moments of a stage whose clock goes on: everybody has the hours left that they had when it stopped.
+
+    Args:
+        moments: Paused.
+        stage: The one that waits again.
+        asked: Per seat, as for `stage_moments`.
+        now: When it goes on.
+    """
+    assert moments.pause is not None, "only what was paused is resumed"
+    stopped = moments.pause.since
+    since = datetime.fromtimestamp(stopped, UTC)
+    calendars = {
+        seat.group: people or {"": office(clock)} for (seat, clock), people in zip(stage.clocked(), asked, strict=True)
+    }
+
+    def later(calendar: Calendar, at: int) -> int:
+        if at <= stopped:
+            return at
+        left = hours_between(calendar, since, datetime.fromtimestamp(at, UTC))
+        return _seconds(hours_after(calendar, now, left / timedelta(hours=1)))
+
+    def last(at: int, *people: Asked) -> int:
+        return max(later(calendar, at) for one in people for calendar in one.values())
+
+    def moved(event: Event) -> Event:
+        people = calendars[event.group]
+        one = people.get(event.person_id)
+        return replace(event, at=later(one, event.at) if one else last(event.at, people))
+
+    return Moments(
+        due=last(moments.due, *calendars.values()),
+        expire=last(moments.expire, *calendars.values()) if moments.expire else 0,
+        events=tuple(sorted(map(moved, moments.events), key=lambda one: (one.at, _ORDER.index(one.what)))),
     )
 
 

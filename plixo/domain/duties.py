@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from plixo.domain.approval import Approval, Decision, Verdict
+from plixo.domain.approval import Approval
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.escalation import acting_for
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
@@ -94,10 +95,10 @@ def check_decision(approval: Approval, decision: Decision, person: Person, custo
     Raises:
         NotAllowed: They may not decide on it, not for that group, or not on so much.
     """
-    if decision.verdict is Verdict.WITHDRAW:
-        check_withdrawal(approval, person)
-        return
     check_comment(decision.verdict, decision.comment)
+    if decision.verdict.by_requester:
+        check_requester(approval, person)
+        return
     check_independent(approval.requester_id, person, customer_id)
     stage = approval.current_stage
     seat = next((seat for seat in stage.seats if seat.group is decision.group), None) if stage else None
@@ -162,24 +163,33 @@ def limit_of(seat: Seat, person: Person, kind: str) -> int | None:
     return min(seat.limit_minor, person.limits.get(kind, seat.limit_minor))
 
 
-def check_withdrawal(approval: Approval, person: Person) -> None:
-    """Only the requester takes a request back.
+def check_requester(approval: Approval, person: Person) -> None:
+    """Refuse whoever did not ask for it what only the requester may say: an answer, or to take it back.
 
     Raises:
-        NotAllowed: Somebody else tries.
+        NotAllowed: They did not ask for it.
     """
     if person.person_id != approval.requester_id:
-        raise NotAllowed.one("person", "not_requester", "Only who asked for it can withdraw it.")
+        raise NotAllowed.one("person", "not_requester", "Only who asked for it can answer for it or withdraw it.")
 
 
 def check_comment(verdict: Verdict, comment: str) -> None:
-    """A rejection says why.
+    """Whoever rejects, returns, asks or answers says it in words.
 
     Raises:
-        NotAllowed: It has no comment.
+        NotAllowed: There are none.
     """
-    if verdict is Verdict.REJECT and not comment.strip():
-        raise NotAllowed.one("comment", "comment_missing", "Say why you reject it; the requester will read it.")
+    wanted = _WORDS_WANTED.get(verdict)
+    if wanted and not comment.strip():
+        raise NotAllowed.one("comment", "comment_missing", wanted)
+
+
+_WORDS_WANTED: Final = {
+    Verdict.REJECT: "Say why you reject it; the requester will read it.",
+    Verdict.RETURN: "Say what should be changed; the requester will read it.",
+    Verdict.ASK: "Say what you want to know; the requester will read it.",
+    Verdict.ANSWER: "Write the answer; whoever asked will read it.",
+}
 
 
 def may_see(person: Person, requester_id: str) -> bool:

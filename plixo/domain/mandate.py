@@ -6,10 +6,10 @@ for every seat of its path, allows one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from plixo.domain.approval import Decision, Verdict, voices
 from plixo.domain.change import ProposedChange
+from plixo.domain.decision import Decision, Verdict, voices
 from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import acting_for, stands_in
 from plixo.domain.path import ApprovalPath, Clock, Seat
@@ -134,12 +134,13 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
         people: Everybody `concerned`, as they stand in the directory now, by id.
 
     Raises:
-        NotAllowed: Somebody rejected or withdrew it, a seat lacks its approvals, one of them is of somebody who may
-            not decide on it, or they allow nothing above zero.
+        NotAllowed: Somebody rejected, returned or withdrew it, a seat lacks its approvals, one of them is of somebody
+            who may not decide on it, or they allow nothing above zero.
     """
-    valid = [known for known in decisions if _concerns(known, request)]
-    if any(known.verdict is not Verdict.APPROVE for known in valid):
-        raise NotAllowed.one("decisions", "not_approved", "The request was rejected or withdrawn.")
+    concerning = [known for known in decisions if _concerns(known, request)]
+    if any(known.verdict in _FORBIDDING for known in concerning):
+        raise NotAllowed.one("decisions", "not_approved", "The request was rejected, returned or withdrawn.")
+    valid = [known for known in concerning if known.verdict is Verdict.APPROVE]
     counted: list[Decision] = []
     for index, stage in enumerate(request.path.stages):
         for seat, clock in stage.clocked():
@@ -156,6 +157,9 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
         # Turned round it would take money from the customer.
         raise NotAllowed.one("amount", "amount_not_positive", "What was approved is not above zero.")
     return Mandate(most, decided_by)
+
+
+_FORBIDDING: Final = frozenset({Verdict.REJECT, Verdict.RETURN, Verdict.WITHDRAW})
 
 
 def _concerns(decision: Decision, request: SignedRequest) -> bool:

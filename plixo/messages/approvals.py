@@ -134,18 +134,28 @@ class Step:
         stage: Index of the stage it is meant for.
         round: The round it is meant for.
         at: When the workflow was told that it is due, seconds since 1970 in UTC.
+        state: The state whose time is up; empty for `waiting`.
     """
 
     approval_id: str
     stage: int = 0
     round: int = 0
     at: int = 0
+    state: str = ""
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What became of the effect."""
+    """What became of the effect.
+
+    Attributes:
+        state: The request's, by now.
+        stripe_object: What was made in Stripe.
+        why: What a person should know of it.
+        reopens: Nothing was written, and the request lies with its requester.
+    """
 
     state: str
     stripe_object: str = ""
     why: str = ""
+    reopens: bool = False

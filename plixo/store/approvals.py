@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State
+from plixo.domain.approval import COUNTED, ENDED, Approval, State
 from plixo.domain.change import ProposedChange
 from plixo.domain.clocks import Moments
+from plixo.domain.decision import Decision
 from plixo.domain.effects import Amounts
 from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath

@@ -33,6 +33,7 @@ _ENDS_IN: Final = {
     "requested": State.ROUTING,
     "expired": State.RETURNED,
     "returned": State.RETURNED,
+    "lapsed": State.WITHDRAWN,
     "effect_intended": State.EXECUTING,
     "effect_done": State.EXECUTED,
     "effect_refused": State.NEEDS_ATTENTION,

@@ -8,7 +8,8 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from plixo.domain.approval import Decision, State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.people import Group
 from plixo.ports import StoredDecision
 from plixo.store.models import ApprovalRow, DecisionRow

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, nulls_last, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from plixo.domain.approval import COUNTED, ENDED, Decision, State, Verdict
+from plixo.domain.approval import COUNTED, ENDED, State
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import may_see_all
 from plixo.domain.people import APPROVERS, Person
 from plixo.ports import Record
@@ -51,6 +52,8 @@ class Sort(StrEnum):
 
 PAGE_SIZE: Final = 25
 
+_SETTLING: Final = tuple(verdict.value for verdict in Verdict if verdict.settles)
+_WITH_REQUESTER: Final = (State.NEEDS_INFORMATION.value, State.RETURNED.value)
 _UNENDED: Final = tuple(state.value for state in State if state not in ENDED)
 
 
@@ -192,7 +195,8 @@ def _visible(person: Person) -> ColumnElement[bool]:
 def _in_tab(person: Person, tab: Tab, now: datetime) -> ColumnElement[bool]:
     waiting = ApprovalRow.state == State.WAITING.value
     if tab is Tab.MINE:
-        return and_(waiting, _asks(person), _independent(person), ~_decided_by(person))
+        lies_with_me = and_(ApprovalRow.state.in_(_WITH_REQUESTER), ApprovalRow.requester_id == person.person_id)
+        return or_(and_(waiting, _asks(person), _independent(person), ~_decided_by(person)), lies_with_me)
     if tab is Tab.GROUPS:
         return and_(waiting, _asks(person))
     if tab is Tab.OVERDUE:
@@ -240,6 +244,7 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
             DecisionRow.round == ApprovalRow.round,
             DecisionRow.person_id == person.person_id,
             DecisionRow.status.in_(["submitted", "recorded"]),
+            DecisionRow.verdict.in_(_SETTLING),
             or_(DecisionRow.stage != ApprovalRow.stage, ~asked_again),
         )
         .exists()

@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.domain.measures import Decided, Month, Waits, months
 from plixo.domain.path import ApprovalPath
 from plixo.domain.people import Group
@@ -22,7 +23,7 @@ _GROUPS: Final = {group.value: group for group in Group}
 
 
 async def decided(session: AsyncSession, since: datetime) -> Sequence[Decided]:
-    """The newest decisions that were recorded since then; withdrawals are none.
+    """The newest decisions that were recorded since then: approvals and rejections.
 
     A stage began to wait when the last decision of the stage before it was signed, and the first when the request was
     made: a worker opens it moments later.
@@ -33,7 +34,7 @@ async def decided(session: AsyncSession, since: datetime) -> Sequence[Decided]:
         .where(
             DecisionRow.settled_at >= since,
             DecisionRow.status == "recorded",
-            DecisionRow.verdict != Verdict.WITHDRAW.value,
+            DecisionRow.verdict.in_([verdict.value for verdict in Verdict if verdict.settles]),
         )
         .order_by(DecisionRow.settled_at.desc())
         .limit(MOST_DECISIONS)

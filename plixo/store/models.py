@@ -177,8 +177,8 @@ class ApprovalRow(Base):
         UniqueConstraint("requester_id", "request_id", name="approvals_request"),
         CheckConstraint("amount_minor > 0 and base_minor >= 0", name="approvals_amounts"),
         CheckConstraint(
-            "state in ('routing', 'waiting', 'returned', 'withdrawn', 'rejected', 'approved', 'executing', "
-            "'executed', 'needs_attention')",
+            "state in ('routing', 'waiting', 'needs_information', 'returned', 'withdrawn', 'rejected', 'approved', "
+            "'executing', 'executed', 'needs_attention')",
             name="approvals_state",
         ),
         # This one holds all that the inbox chooses, orders and counts by.
@@ -248,7 +248,11 @@ class DecisionRow(Base):
     __tablename__ = "decisions"
     __table_args__ = (
         CheckConstraint("status in ('submitted', 'recorded', 'refused', 'conflict')", name="decisions_status"),
-        CheckConstraint("verdict in ('approve', 'reject', 'withdraw')", name="decisions_verdict"),
+        CheckConstraint(
+            "verdict in ('approve', 'reject', 'ask', 'return', 'answer', 'withdraw', 'amend', 'delegate', 'reassign', "
+            "'nudge')",
+            name="decisions_verdict",
+        ),
         CheckConstraint("amount_minor > 0", name="decisions_amount"),
         Index("decisions_approval", "approval_id", "position"),
         Index("decisions_status_at", "status", "submitted_at"),

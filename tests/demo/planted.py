@@ -29,9 +29,9 @@ from demo.check import Report, Sources, check
 from plixo.bootstrap import now, open_checkpoint_desk, open_trust, prepare_database, published_policy
 from plixo.config import Settings
 from plixo.directory.calendars import PeoplesCalendars
-from plixo.domain.approval import Verdict
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.credit import CreditForm
+from plixo.domain.decision import Verdict
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.mail.post_office import PostOffice
 from plixo.messages.approvals import CreditOutcome, Decide, Recorded, Step

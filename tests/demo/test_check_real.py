@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from demo.check import Report, Sources, check
-from plixo.domain.approval import Verdict
+from plixo.domain.decision import Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from tests.support.house import House
 from workflows.credit import CreditApprovalWorkflow

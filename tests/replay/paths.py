@@ -11,7 +11,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 
 from demo.waiting import until
 from plixo.bootstrap import now
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
 from plixo.messages.audit import CheckpointAsked
 from plixo.messages.digests import DigestWritten

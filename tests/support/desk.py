@@ -13,8 +13,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.config import Settings
-from plixo.domain.approval import Verdict
 from plixo.domain.credit import CreditForm
+from plixo.domain.decision import Verdict
 from plixo.messages.approvals import CreditRequest, Decide, Decided, Recorded, Step
 from plixo.policy.published import load_policy
 from plixo.store import policies

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from plixo.domain.approval import Decision, Verdict
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.mandate import decision_claims
 from plixo.domain.people import Group
 from plixo.ports import Record

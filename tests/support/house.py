@@ -22,8 +22,9 @@ from demo.stack import STANDIN_KEY, STANDIN_READ_KEY, Stack, _stack
 from demo.waiting import until
 from plixo.bootstrap import Staff, Workshop, open_staff, open_workshop, prepare_database
 from plixo.config import Settings
-from plixo.domain.approval import ENDED, State, Verdict
+from plixo.domain.approval import ENDED, State
 from plixo.domain.credit import CreditForm
+from plixo.domain.decision import Verdict
 from plixo.domain.people import Person
 from plixo.ports import Record
 from plixo.signing.keys import load_or_create_signing_key

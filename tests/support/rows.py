@@ -19,9 +19,10 @@ from activities.effects import EffectActivities
 from plixo.config import Settings
 from plixo.directory.seed import load_seed
 from plixo.domain import ids
-from plixo.domain.approval import Approval, Decision, State, Verdict
+from plixo.domain.approval import Approval, State
 from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.effects import Amounts, Effect, TargetFacts
 from plixo.domain.mandate import SignedRequest, decision_claims
 from plixo.domain.money import Money
@@ -184,7 +185,7 @@ class Rows:
             round=record.approval.round,
             stage=record.approval.stage,
             person_id=person.person_id,
-            group=None if verdict == "withdraw" else group,
+            group=None if Verdict(verdict).by_requester else group,
             verdict=Verdict(verdict),
             digest=record.approval.digest,
             amount_minor=record.approval.amount_minor,

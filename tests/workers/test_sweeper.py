@@ -7,7 +7,8 @@ from temporalio.service import RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from demo.preparing import wait_for_temporal
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.messages.approvals import Step
 from starters.decisions import Saying, _sign
 from tests.support.desk import Office, away, later

@@ -88,12 +88,15 @@ async def test_there_is_one_reminder_and_then_it_goes_back_to_its_requester(time
     assert await time.rows.state(approval_id) is State.WAITING
     assert await time.reminders() == ["controller@plixo.example"]
     await time.passes(hours=1)
-    outcome = await handle.result()
-    assert (outcome.state, outcome.stripe_object) == ("returned", "")
     record = await time.rows.record(approval_id)
     assert (record.approval.state, record.why) == (State.RETURNED, "Nobody decided in time.")
-    assert await time.rows.events(approval_id) == ["opened", "reminded", "expired"]
     assert [row.recipient for row in await time.rows.letters("returned")] == ["billing.admin@plixo.example"]
+    await time.passes(hours=80, minutes=1)
+    outcome = await handle.result()
+    assert (outcome.state, outcome.stripe_object) == ("withdrawn", "")
+    assert (await time.rows.record(approval_id)).why == "It stayed returned for too long."
+    assert await time.rows.events(approval_id) == ["opened", "reminded", "expired", "lapsed"]
+    assert [row.recipient for row in await time.rows.letters("withdrawn")] == ["billing.admin@plixo.example"]
     assert time.stripe.asked == []
 
 

@@ -5,7 +5,8 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from demo.waiting import until
-from plixo.domain.approval import Decision, State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.mandate import decision_claims
 from plixo.domain.people import Group
 from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide

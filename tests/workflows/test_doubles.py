@@ -20,7 +20,8 @@ from demo.parts import Part
 from demo.preparing import wait_for_temporal
 from demo.waiting import until
 from plixo.domain import ids
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.domain.mandate import decision_claims
 from plixo.mail.post_office import PostOffice
 from plixo.messages.approvals import Decide, Recorded

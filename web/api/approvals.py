@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import Query
 
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.domain.refusals import Conflict, NotAllowed
 from plixo.ports import Record
 from plixo.store import audit, audit_export, decisions, inbox

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from plixo.directory.calendars import calendar_in_words
-from plixo.domain.approval import Decision
 from plixo.domain.change import Target
+from plixo.domain.decision import Decision
 from plixo.domain.effects import Amounts
 from plixo.domain.ids import credit_workflow_id
 from plixo.domain.money import Money

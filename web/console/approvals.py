@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from plixo.domain.approval import State, Verdict
+from plixo.domain.approval import State
+from plixo.domain.decision import Verdict
 from plixo.domain.duties import may_see_all
 from plixo.domain.refusals import Conflict, Refused
 from plixo.store import inbox, people

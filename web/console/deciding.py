@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from plixo.domain.approval import Approval, State, Verdict
+from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.duties import Chair, chair_for
 from plixo.domain.money import Money
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision
-from web.console.words import waiting_on
+from web.console.words import SAID, waiting_on
 from web.identity import Visit
 
 
@@ -42,8 +42,7 @@ def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deci
         most = Money(_chair(visit, record).most_minor, currency)
     stale = not why_not and needs_fresh_sign_in(visit, record)
     mine = record.approval.requester_id == visit.person.person_id
-    waiting = record.approval.state is State.WAITING
-    return Deciding(not why_not and not stale, agreed, most, stale, why_not, waiting and mine)
+    return Deciding(not why_not and not stale, agreed, most, stale, why_not, mine and record.approval.state in OPEN)
 
 
 def needs_fresh_sign_in(visit: Visit, record: Record) -> bool:
@@ -59,9 +58,8 @@ def _why_not(visit: Visit, record: Record, stored: list[StoredDecision]) -> str:
         return _CLOSED[approval.state]
     mine = [one for one in stored if one.decision.person_id == person.person_id and _stands(one, approval)]
     if mine:
-        said = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.WITHDRAW: "withdrew"}
         pending = " It is taken up as soon as possible." if mine[-1].status == "submitted" else ""
-        return f"You {said[mine[-1].decision.verdict]} it. Now it waits on {waiting_on(record)}.{pending}"
+        return f"You {SAID[mine[-1].decision.verdict]}. Now it waits on {waiting_on(record)}.{pending}"
     try:
         seat = _chair(visit, record).seat
     except NotAllowed as refusal:
@@ -84,8 +82,9 @@ def _stands(one: StoredDecision, approval: Approval) -> bool:
 
 _CLOSED = {
     State.ROUTING: "It is being checked and set on its path; that takes a moment.",
+    State.NEEDS_INFORMATION: "Who asked for it has a question to answer first; the clock stands still until then.",
     State.RETURNED: "It went back to who asked; nothing was credited.",
-    State.WITHDRAWN: "Who asked took it back; nothing was credited.",
+    State.WITHDRAWN: "It was withdrawn; nothing was credited.",
     State.REJECTED: "It was rejected; nothing was credited.",
     State.APPROVED: "Everybody who was asked agreed. Stripe is told next.",
     State.EXECUTING: "Stripe is being told right now.",

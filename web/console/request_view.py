@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from activities.approvals import standing
-from plixo.domain.approval import Decision, State
+from activities.standing import standing
+from plixo.domain.approval import State
 from plixo.domain.change import TargetKind
 from plixo.domain.clocks import Happening
+from plixo.domain.decision import Decision
 from plixo.domain.duties import basis_for, check_independent, may_see, may_see_all
 from plixo.domain.effects import TargetFacts, credit_params, still_holds
 from plixo.domain.ids import is_approval_id

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Final
 
+from plixo.domain.decision import Verdict
 from plixo.domain.effects import EffectKind
 from plixo.domain.escalation import basis_in_words
 from plixo.domain.path import DELEGATE
 from plixo.domain.people import Group, Person
 from plixo.store.audit import AuditLine
+from web.console.words import SAID
 
 Detail = Mapping[str, Any]
 
@@ -126,18 +128,18 @@ def _opened(detail: Detail) -> str:
 
 
 def _recorded(detail: Detail) -> str:
-    if detail["verdict"] == "withdraw":
-        return "took it back"
-    said = {"approve": "approved it", "reject": "rejected it"}[detail["verdict"]]
-    if detail["verdict"] == "approve" and detail.get("less"):
+    verdict = Verdict(detail["verdict"])
+    said = SAID[verdict]
+    if verdict.by_requester:
+        return said
+    if verdict is Verdict.APPROVE and detail.get("less"):
         said = f"approved {detail['less']} of it"
     basis = basis_in_words(str(detail.get("basis", "")), {})
     return f"{said} for {Group(detail['group']).label}{f', {basis}' if basis else ''}"
 
 
 def _signed(detail: Detail) -> str:
-    said = {"approve": "approve", "reject": "reject", "withdraw": "take it back"}[detail["verdict"]]
-    return f"signed a decision to {said}"
+    return f"signed that they {SAID[Verdict(detail['verdict'])]}"
 
 
 def _reminded(detail: Detail) -> str:
@@ -192,7 +194,8 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "reminded": _reminded,
     "escalated": _escalated,
     "workflow_interrupted": _interrupted,
-    "expired": _plain("gave it back: nobody decided in time"),
+    "expired": _plain("gave it back: time was up"),
+    "lapsed": _plain("withdrew it: it had stayed returned for too long"),
     "returned": _refused("gave it back"),
     "effect_intended": _plain("wrote down exactly what Stripe is sent"),
     "effect_done": _done,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from plixo.domain.approval import State
 from plixo.domain.change import ProposedChange, TargetKind
+from plixo.domain.decision import Verdict
 from plixo.domain.money import Money
 from plixo.ports import Record
 
@@ -33,6 +34,7 @@ class Standing:
 _LOOKS: Final = {
     State.ROUTING: ("◌", "busy"),
     State.WAITING: ("◔", "wait"),
+    State.NEEDS_INFORMATION: ("?", "wait"),
     State.RETURNED: ("↩", "quiet"),
     State.WITHDRAWN: ("↩", "quiet"),
     State.REJECTED: ("✕", "bad"),
@@ -41,6 +43,17 @@ _LOOKS: Final = {
     State.EXECUTED: ("●", "good"),
     State.NEEDS_ATTENTION: ("▲", "bad"),
 }
+
+
+SAID: Final = {
+    Verdict.APPROVE: "approved it",
+    Verdict.REJECT: "rejected it",
+    Verdict.ASK: "asked for information",
+    Verdict.RETURN: "returned it for changes",
+    Verdict.ANSWER: "answered",
+    Verdict.WITHDRAW: "took it back",
+}
+"""What somebody did, in words."""
 
 
 def standing(record: Record) -> Standing:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plixo.domain.approval import COUNTED, ENDED, Approval, Decision, State, Verdict
+from plixo.domain.approval import COUNTED, ENDED, OPEN, Approval, State
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
 from plixo.domain.people import Group
 from plixo.domain.refusals import Conflict
@@ -183,6 +184,7 @@ def test_a_rejection_fills_no_seat() -> None:
 STEPS: dict[str, Callable[[Approval], Approval]] = {
     "opened": Approval.opened,
     "returned": Approval.returned,
+    "withdrawn": Approval.withdrawn,
     "executing": Approval.executing,
     "executed": Approval.executed,
     "needs_attention": Approval.needs_attention,
@@ -192,7 +194,13 @@ ALLOWED = {
     ("opened", State.ROUTING): State.WAITING,
     ("returned", State.ROUTING): State.RETURNED,
     ("returned", State.WAITING): State.RETURNED,
+    ("returned", State.NEEDS_INFORMATION): State.RETURNED,
     ("returned", State.APPROVED): State.RETURNED,
+    ("withdrawn", State.ROUTING): State.WITHDRAWN,
+    ("withdrawn", State.WAITING): State.WITHDRAWN,
+    ("withdrawn", State.NEEDS_INFORMATION): State.WITHDRAWN,
+    ("withdrawn", State.RETURNED): State.WITHDRAWN,
+    ("withdrawn", State.APPROVED): State.WITHDRAWN,
     ("executing", State.APPROVED): State.EXECUTING,
     ("executing", State.EXECUTING): State.EXECUTING,
     ("executed", State.EXECUTING): State.EXECUTED,
@@ -217,6 +225,7 @@ def test_states_are_shown_in_the_words_of_people() -> None:
     assert {state: state.label for state in State} == {
         State.ROUTING: "Routing",
         State.WAITING: "Waiting",
+        State.NEEDS_INFORMATION: "Needs information",
         State.RETURNED: "Returned",
         State.WITHDRAWN: "Withdrawn",
         State.REJECTED: "Rejected",
@@ -229,7 +238,8 @@ def test_states_are_shown_in_the_words_of_people() -> None:
 
 def test_what_was_given_back_no_longer_counts_in_the_sums() -> None:
     assert set(State) - COUNTED == {State.RETURNED, State.WITHDRAWN, State.REJECTED}
-    assert set(State) - ENDED == {State.ROUTING, State.WAITING, State.APPROVED, State.EXECUTING}
+    assert set(State) - ENDED == {State.ROUTING, State.APPROVED, State.EXECUTING} | OPEN
+    assert {State.WAITING, State.NEEDS_INFORMATION, State.RETURNED} == OPEN
 
 
 def any_decision(draw: st.DrawFn) -> Decision:
@@ -241,7 +251,7 @@ def any_decision(draw: st.DrawFn) -> Decision:
         stage=draw(st.sampled_from([0, 0, 1])),
         person_id=draw(st.sampled_from(["p-1", "p-2", "p-3", "p-4"])),
         group=group,
-        verdict=draw(st.sampled_from([Verdict.APPROVE] * 8 + [Verdict.REJECT, Verdict.WITHDRAW])),
+        verdict=draw(st.sampled_from([Verdict.APPROVE] * 8 + [one for one in Verdict if one is not Verdict.APPROVE])),
         digest=draw(st.sampled_from(["digest", "digest", "digest", "other"])),
         amount_minor=100,
     )
@@ -313,20 +323,61 @@ def test_racing_messages_leave_one_outcome_and_the_others_get_it_as_their_answer
     first = races[order[0]](waiting())
     assert first.state in {State.APPROVED, State.REJECTED, State.WITHDRAWN, State.RETURNED}
     for name in order[1:]:
-        if first.state is State.APPROVED and name == "expire":
-            continue
+        if (first.state, name) in {(State.APPROVED, "expire"), (State.RETURNED, "withdraw")}:
+            continue  # what is returned can still be withdrawn, and what is approved be returned
         assert conflict(lambda name=name: races[name](first))[1] == f"already_{first.state.value}"  # type: ignore[misc]
 
 
+TAKES = {
+    Verdict.WITHDRAW: OPEN,
+    Verdict.ANSWER: {State.NEEDS_INFORMATION},
+    **{one: {State.WAITING} for one in (Verdict.APPROVE, Verdict.REJECT, Verdict.ASK, Verdict.RETURN)},
+}
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
 @pytest.mark.parametrize("state", list(State))
-def test_only_a_waiting_request_waits(state: State) -> None:
+def test_each_state_takes_what_can_be_said_in_it(state: State, verdict: Verdict) -> None:
     request = replace(asked(), state=state)
-    if state is State.WAITING:
-        request.check_waiting()
+    if state in TAKES[verdict]:
+        request.check_takes(verdict)
         return
     with pytest.raises(Conflict) as caught:
-        request.check_waiting()
+        request.check_takes(verdict)
     assert caught.value.code == f"already_{state}"
+
+
+def test_a_question_stops_the_stage_until_it_is_answered() -> None:
+    question = decision(C, Verdict.ASK)
+    held = waiting(SIDE_BY_SIDE).decided(question)
+    assert (held.state, held.question, held.waiting_groups()) == (State.NEEDS_INFORMATION, question, ())
+    assert not held.has_decided(question.person_id)
+    again = held.decided(decision(None, Verdict.ANSWER, person="p-admin"))
+    assert (again.state, again.question, again.waiting_groups()) == (State.WAITING, None, (C, L))
+    assert again.decided(decision(C, number=1)).waiting_groups() == (L,)
+
+
+def test_whoever_asked_may_ask_again_once_it_was_answered() -> None:
+    once = waiting().decided(decision(C, Verdict.ASK)).decided(decision(None, Verdict.ANSWER, person="p-admin"))
+    assert once.decided(decision(C, Verdict.ASK, number=1)).state is State.NEEDS_INFORMATION
+
+
+def test_what_was_approved_before_a_question_stays_approved() -> None:
+    half = waiting(SIDE_BY_SIDE).decided(decision(C))
+    answered = half.decided(decision(L, Verdict.ASK)).decided(decision(None, Verdict.ANSWER, person="p-admin"))
+    assert answered.waiting_groups() == (L,)
+    assert answered.decided(decision(L, number=1)).state is State.APPROVED
+
+
+def test_who_has_decided_asks_nothing_more() -> None:
+    half = waiting(SIDE_BY_SIDE).decided(decision(C))
+    assert conflict(lambda: half.decided(decision(C, Verdict.ASK, number=1)))[1] == "already_decided"
+
+
+def test_what_an_approver_returns_lies_with_its_requester_who_may_withdraw_it() -> None:
+    back = waiting().decided(decision(C, Verdict.RETURN))
+    assert back.state is State.RETURNED
+    assert back.decided(decision(None, Verdict.WITHDRAW, person="p-admin")).state is State.WITHDRAWN
 
 
 def less(group: Group, amount: int, *, person: str = "", number: int = 0, stage: int = 0) -> Decision:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plixo.domain.approval import Approval, Decision, State, Verdict
+from plixo.domain.approval import Approval, State
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import (
     base_of,
     chair_for,
@@ -13,7 +14,7 @@ from plixo.domain.duties import (
     check_decision,
     check_independent,
     check_limit,
-    check_withdrawal,
+    check_requester,
     may_see,
 )
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage
@@ -197,7 +198,7 @@ def test_a_decision_of_somebody_asked_stands() -> None:
             decision("p-c", None, Verdict.WITHDRAW),
             CONTROLLER,
             "not_requester",
-            "Only who asked for it can withdraw it.",
+            "Only who asked for it can answer for it or withdraw it.",
         ),
     ],
 )
@@ -209,10 +210,10 @@ def test_a_decision_is_checked_again_when_it_is_recorded(
 
 def test_only_the_requester_withdraws() -> None:
     admin = person("p-admin", Group.BILLING_ADMIN)
-    check_withdrawal(waiting(Seat(C)), admin)
+    check_requester(waiting(Seat(C)), admin)
     check_decision(waiting(Seat(C)), decision("p-admin", None, Verdict.WITHDRAW), admin, "cus_1", 1)
-    expected = ("person", "not_requester", "Only who asked for it can withdraw it.")
-    assert refusal(lambda: check_withdrawal(waiting(Seat(C)), CONTROLLER)) == expected
+    expected = ("person", "not_requester", "Only who asked for it can answer for it or withdraw it.")
+    assert refusal(lambda: check_requester(waiting(Seat(C)), CONTROLLER)) == expected
 
 
 @pytest.mark.parametrize("comment", ["", "  \n"])

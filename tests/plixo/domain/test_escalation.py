@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from plixo.domain.approval import Approval, Decision, State, Verdict
+from plixo.domain.approval import Approval, State
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import asked_elsewhere, basis_for, chair_for, check_decision
 from plixo.domain.escalation import (
     Escalated,

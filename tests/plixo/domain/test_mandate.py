@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plixo.domain.approval import Decision, Verdict
 from plixo.domain.canonical import canonical_json
 from plixo.domain.change import ProposedChange, Target, TargetKind
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.mandate import (
     Mandate,
     SignedRequest,
@@ -148,14 +148,14 @@ def test_one_person_never_fills_two_seats(stages: tuple[Stage, ...], data: st.Da
     )
 
 
-@given(st.sampled_from(PATHS), st.sampled_from([Verdict.REJECT, Verdict.WITHDRAW]), st.data())
-def test_a_rejection_or_withdrawal_beside_every_approval_leaves_no_mandate(
+@given(st.sampled_from(PATHS), st.sampled_from([Verdict.REJECT, Verdict.RETURN, Verdict.WITHDRAW]), st.data())
+def test_a_refusal_beside_every_approval_leaves_no_mandate(
     stages: tuple[Stage, ...], verdict: Verdict, data: st.DataObject
 ) -> None:
     full = case(stages)
     against = replace(full.decisions[0], decision_id="d-x", person_id="p-x", verdict=verdict)
     full.decisions.insert(data.draw(st.integers(0, len(full.decisions))), against)
-    assert refusal(full.mandate) == ("decisions", "not_approved", "The request was rejected or withdrawn.")
+    assert refusal(full.mandate) == ("decisions", "not_approved", "The request was rejected, returned or withdrawn.")
 
 
 @given(st.sampled_from(PATHS), st.sampled_from(["approval_id", "round", "digest"]))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from plixo.domain.approval import Decision, State, Verdict
+from plixo.domain.approval import State
 from plixo.domain.change import TargetKind
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.effects import EffectKind, EffectState
 from plixo.domain.facts import RateState
 from plixo.domain.path import Route
@@ -33,14 +34,14 @@ def test_no_value_of_the_domain_changes_once_it_is_made(kind: type[Any]) -> None
 def test_the_words_that_are_stored_and_signed_stay_what_they_are() -> None:
     kinds = (Verdict, RateState, Route, TargetKind, EffectKind, EffectState)
     assert {kind.__name__: [word.value for word in kind] for kind in kinds} == {
-        "Verdict": ["approve", "reject", "withdraw"],
+        "Verdict": ["approve", "reject", "ask", "return", "answer", "withdraw"],
         "RateState": ["same", "fresh", "stale", "missing"],
         "Route": ["automatic", "controller", "legal", "both"],
         "TargetKind": ["invoice", "customer_balance"],
         "EffectKind": ["credit_note", "customer_balance_transaction"],
         "EffectState": ["intended", "done", "refused"],
     }
-    states = "routing waiting returned withdrawn rejected approved executing executed needs_attention"
+    states = "routing waiting needs_information returned withdrawn rejected approved executing executed needs_attention"
     assert [state.value for state in State] == states.split()
     groups = "support billing_admin controller legal cfo finance operator administrator"
     assert [group.value for group in Group] == groups.split()

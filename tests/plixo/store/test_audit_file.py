@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import KeySet, OKPKey
 
-from plixo.domain.approval import Decision, Verdict
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.checkpoint import Checkpoint, Head, merkle_root
+from plixo.domain.decision import Decision, Verdict
 from plixo.domain.mandate import SignedRequest, decision_claims
 from plixo.domain.money import Money
 from plixo.domain.path import ApprovalPath, Clock, Seat, Stage

@@ -16,14 +16,17 @@ from plixo.store.models import Base
 from tests.support.rows import NOW, Rows
 
 FOLLOWS = {
-    State.ROUTING: {State.WAITING, State.APPROVED, State.RETURNED},
-    State.WAITING: {State.APPROVED, State.REJECTED, State.WITHDRAWN, State.RETURNED},
-    State.APPROVED: {State.RETURNED, State.EXECUTING},
+    State.ROUTING: {State.WAITING, State.APPROVED, State.RETURNED, State.WITHDRAWN},
+    State.WAITING: {State.APPROVED, State.REJECTED, State.WITHDRAWN, State.RETURNED, State.NEEDS_INFORMATION},
+    State.NEEDS_INFORMATION: {State.WAITING, State.APPROVED, State.RETURNED, State.WITHDRAWN},
+    State.RETURNED: {State.WAITING, State.APPROVED, State.WITHDRAWN},
+    State.APPROVED: {State.RETURNED, State.WITHDRAWN, State.EXECUTING},
     State.EXECUTING: {State.EXECUTED, State.NEEDS_ATTENTION},
 }
 ROAD = {
     State.ROUTING: (),
     State.WAITING: (State.WAITING,),
+    State.NEEDS_INFORMATION: (State.WAITING, State.NEEDS_INFORMATION),
     State.RETURNED: (State.RETURNED,),
     State.WITHDRAWN: (State.WAITING, State.WITHDRAWN),
     State.REJECTED: (State.WAITING, State.REJECTED),

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,10 @@ async def test_what_waited_before_a_migration_is_read_after_it_and_carried_on(ol
     assert await current(rows.url) == revision
     assert await upgrade(rows.url) == head()
 
-    assert [await rows.record(one) for one in (fresh, half)] == [replace(one, moments=None) for one in was]
+    kept = revision >= "0009"  # what happens by the clock
+    assert [await rows.record(one) for one in (fresh, half)] == (
+        was if kept else [replace(one, moments=None) for one in was]
+    )
     async with rows.ledger.read() as session:
         listed, total = await inbox.find(session, rows.people["controller"], inbox.Search(), rows.clock())
         blocks = [block async for block in audit_export.blocks(session, [fresh, half])]
@@ -118,12 +121,13 @@ async def test_what_waited_before_a_migration_is_read_after_it_and_carried_on(ol
             assert unsigned(rows.verifier, "decision", row["signed"], row["decision"]) is None
 
     told = await rows.approvals.open(Step(half))
-    assert (told.waits_for, told.next_event, told.remind_at) == ("Controller", "", told.since + 4 * 3600)
-    rows.clock.forward(hours=4)
+    assert (told.waits_for, told.next_event) == ("Controller", "remind" if kept else "")
+    assert kept or told.remind_at == told.since + 4 * 3600
+    rows.clock.at = datetime.fromtimestamp(told.remind_at, UTC)
     await rows.approvals.remind(Step(half))
     assert [row.recipient for row in await rows.letters("reminder")] == ["controller@plixo.example"]
     assert (await rows.take_up(half, said)).standing.state == State.APPROVED
     assert (await ActivityEnvironment().run(rows.effects(PlayedStripe()).execute, Step(half))).state == State.EXECUTED
     assert "effect_done" in await rows.events(half)
-    rows.clock.at = was[0].created_at + timedelta(hours=40)
+    rows.clock.at = datetime.fromtimestamp((await rows.approvals.open(Step(fresh))).expire_at, UTC)
     assert (await rows.approvals.expire(Step(fresh))).state == State.RETURNED
