@@ -100,7 +100,7 @@ async def test_a_request_that_waited_longer_than_its_signature_holds_goes_back_a
     rows.clock.forward(seconds=LIFETIME.total_seconds())
     assert (await rows.approvals.open(Step(approval_id))).state == "returned"
     record = await rows.record(approval_id)
-    assert (record.why, record.ended_at) == ("It was signed too long ago; ask again.", rows.clock())
+    assert (record.why, record.ended_at) == ("It was signed too long ago; ask again.", None)
     (letter,) = await rows.letters()
     assert (letter.template, letter.recipient) == ("returned", "billing.admin@plixo.example")
     assert (await rows.trail(approval_id))[-1].detail["state"] == "returned"
@@ -111,11 +111,11 @@ async def test_a_forged_request_is_never_opened_and_ends_with_a_trace(either_row
     rows = either_rows
     approval_id = await rows.ask(stages=(), signer=StaffSigner(FOREIGN_KEY))
     for _ in range(2):
-        assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+        assert (await rows.approvals.open(Step(approval_id))).state == "withdrawn"
     (line,) = await rows.trail(approval_id)
-    assert (line.event, line.detail["code"], line.detail["state"]) == ("open_refused", "signature_invalid", "returned")
+    assert (line.event, line.detail["code"], line.detail["state"]) == ("open_refused", "signature_invalid", "withdrawn")
     record = await rows.record(approval_id)
-    assert (record.approval.state, record.ended_at) == (State.RETURNED, rows.clock())
+    assert (record.approval.state, record.ended_at) == (State.WITHDRAWN, rows.clock())
     assert "not the staff side's" in record.why
 
 
@@ -135,7 +135,7 @@ async def test_a_forged_request_counts_in_no_sum_and_is_not_swept_again(rows: Ro
 async def test_a_forged_request_that_says_it_was_opened_ends_all_the_same(rows: Rows, state: str) -> None:
     approval_id = await rows.ask(signer=StaffSigner(FOREIGN_KEY))
     tamper(rows.url, "update approvals set state = ?", state)
-    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    assert (await rows.approvals.open(Step(approval_id))).state == "withdrawn"
     assert await rows.events(approval_id) == ["open_refused"]
 
 
@@ -150,7 +150,7 @@ async def test_a_row_of_a_far_future_is_found_as_well(rows: Rows) -> None:
 async def test_who_is_said_to_have_asked_learns_of_a_forged_request(rows: Rows) -> None:
     await rows.approvals.open(Step(await rows.ask(signer=StaffSigner(FOREIGN_KEY))))
     (letter,) = await rows.letters()
-    assert (letter.template, letter.recipient) == ("returned", "billing.admin@plixo.example")
+    assert (letter.template, letter.recipient) == ("withdrawn", "billing.admin@plixo.example")
     assert "If you asked for it, ask again" in letter.context["why"]
 
 
@@ -159,7 +159,7 @@ async def test_who_is_said_to_have_asked_learns_of_a_forged_request(rows: Rows) 
 async def test_an_altered_request_is_never_opened(rows: Rows, alter: str) -> None:
     approval_id = await rows.ask()
     tamper(rows.url, f"update approvals set {alter}")
-    assert (await rows.approvals.open(Step(approval_id))).state == "returned"
+    assert (await rows.approvals.open(Step(approval_id))).state == "withdrawn"
     (line,) = await rows.trail(approval_id)
     assert (line.event, line.detail["code"]) == ("open_refused", "row_altered")
 
@@ -405,7 +405,7 @@ async def test_what_nobody_decided_goes_back_to_its_requester(rows: Rows) -> Non
     for _ in range(2):
         assert (await rows.approvals.expire(Step(approval_id))).state == "returned"
     record = await rows.record(approval_id)
-    assert (record.why, record.due_at) == ("Nobody decided in time.", None)
+    assert (record.why, record.due_at) == ("Nobody decided in time.", rows.clock() + timedelta(hours=80))
     assert (await rows.events(approval_id)).count("expired") == 1
     assert [row.recipient for row in await rows.letters("returned")] == ["billing.admin@plixo.example"]
 

@@ -661,7 +661,7 @@ async def test_a_rejection_beside_an_approval_moves_nothing(till: Till) -> None:
     approval_id = await till.rows.approved()
     rejection = await till.rows.say(approval_id, "controller", "reject")
     tamper(till.rows.url, "update decisions set status = 'recorded', position = 2 where decision_id = ?", rejection)
-    await refused(till, approval_id, "The request was rejected or withdrawn.")
+    await refused(till, approval_id, "The request was rejected, returned or withdrawn.")
 
 
 async def test_a_request_that_still_waits_is_not_executed(till: Till) -> None:
