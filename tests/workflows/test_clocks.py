@@ -142,7 +142,7 @@ async def test_a_decision_that_arrives_with_the_expiry_leaves_one_outcome(time: 
 
 async def test_an_activity_clock_that_is_behind_delays_the_expiry_and_does_not_lose_it(time: Time) -> None:
     approval_id = await time.rows.ask()
-    handle = await time.start(approval_id)
+    await time.start(approval_id)
     behind = time.rows.clock.at
     await time.passes(hours=5)
     time.rows.clock.at = behind
