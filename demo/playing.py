@@ -31,7 +31,9 @@ async def play(stack: Stack, console: Console, began: float) -> tuple[bool, str]
     console.print()
     console.print(check.table(report))
     console.print(f"\n{seconds} s. `make up` goes on from here; one request still waits.", highlight=False)
-    return report.ok, jsonlib.dumps({**_document(report, story.teller.scenes, seconds), "close": story.closed})
+    about = {"close": story.closed, "weeks": _plain(story.weeks)}
+    ok = report.ok and bool(story.weeks["check"]["ok"])
+    return ok, jsonlib.dumps({**_document(report, story.teller.scenes, seconds), **about})
 
 
 def _sources(stack: Stack) -> check.Sources:
@@ -46,6 +48,11 @@ def _sources(stack: Stack) -> check.Sources:
         checkpoints=stack.settings.checkpoint_folder,
         audit_keys=stack.settings.audit_public_keys,
     )
+
+
+def _plain(weeks: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = weeks["check"]
+    return {**weeks, "check": {**found, "findings": [vars(finding) for finding in found["findings"]]}}
 
 
 def _document(report: check.Report, scenes: Mapping[str, int], seconds: float) -> dict[str, Any]:

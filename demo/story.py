@@ -1,9 +1,11 @@
-"""The story of a day in billing, played for real: scenes 1 to 8 of the demo."""
+"""The story of a day in billing, played for real, and of a long week in which nobody is there."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -11,7 +13,7 @@ from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 
-from demo import closing
+from demo import closing, weeks
 from demo.actors import Actor, Unexpected
 from demo.browser import Browser
 from demo.letters import letter_about, link_in
@@ -35,6 +37,7 @@ class Story:
         browser: Opens pages as a person would; over HTTP where there is no Chromium.
         temporal: For the forger, who writes to Temporal directly and has no payload keys.
         closed: What the close found, ready to be printed as JSON.
+        weeks: What became of the long week's requests, and what the checker found there.
     """
 
     stack: Stack
@@ -43,6 +46,7 @@ class Story:
     browser: Browser
     temporal: Client
     closed: dict[str, Any] = field(default_factory=dict)
+    weeks: dict[str, Any] = field(default_factory=dict)
 
     @property
     def scenes(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -56,6 +60,7 @@ class Story:
             self.the_answer_is_lost,
             self.rejected_and_withdrawn,
             self.the_close,
+            self.the_long_week,
         )
 
     async def within_authority(self) -> None:
@@ -190,6 +195,14 @@ class Story:
         read = f"{proved['requests']} requests, {proved['entries']} entries, {proved['signatures']} signatures"
         self.teller.say(f"Verified with nothing but the file, the checkpoint and the public keys: {read}, all whole.")
         self.closed = {"currencies": tied["currencies"], "audit": {**proved, "source": str(taken.audit)}}
+
+    async def the_long_week(self) -> None:
+        """Scene 9: nobody answers, and time is skipped; in a house of its own, which is checked like this one."""
+        self.teller.scene("A long week, with time skipped: nobody is there to decide")
+        with tempfile.TemporaryDirectory(prefix="plixo-weeks-") as folder:
+            report = await weeks.play(Path(folder), self.teller)
+        self.weeks = {"approvals": report.approvals, "check": {"ok": report.ok, "findings": list(report.findings)}}
+        self.teller.say("The independent checker finds nothing wrong." if report.ok else f"Found: {report.findings}")
 
     async def _ask(self, customer: str, amount: str, reason: str, *, invoice: str = "") -> dict[str, Any]:
         return await self._ask_for(_credit(customer, amount, reason, invoice=invoice))
