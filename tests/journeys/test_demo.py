@@ -42,7 +42,7 @@ OUTSIDE = {4, 6}
 
 
 def test_the_check_found_nothing_in_time(played: Played) -> None:
-    assert set(played.answer) == {"approvals", "check", "close", "seconds"}
+    assert set(played.answer) == {"approvals", "check", "close", "weeks", "seconds"}
     assert played.answer["check"] == {"ok": True, "findings": []}
     assert 0 < played.answer["seconds"] <= played.seconds < 90
     assert played.said.err == ""
@@ -94,6 +94,14 @@ def test_the_audit_file_was_verified_offline_against_the_checkpoint(played: Play
     assert proved["source"] == str(played.data / "audit.json")
     assert "Every chain is unbroken and every signature holds" in (played.data / "audit.html").read_text()
     assert (played.data / "keys" / "audit-private.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_in_the_long_week_a_stand_in_decided_and_what_nobody_took_up_ended(played: Played) -> None:
+    weeks = played.answer["weeks"]
+    assert weeks["check"] == {"ok": True, "findings": []}
+    told = [(one["status"], one["amount_minor"], one["decided_by"]) for one in weeks["approvals"]]
+    assert told == [("executed", 420000, ["p-cfo"]), ("withdrawn", 410000, [])]
+    assert [bool(one["stripe_object"]) for one in weeks["approvals"]] == [True, False]
 
 
 def test_what_the_folder_held_is_kept(played: Played) -> None:
