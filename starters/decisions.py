@@ -24,6 +24,7 @@ from plixo.domain.money import Money, parse_amount
 from plixo.domain.path import Seat
 from plixo.domain.people import Person
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
+from plixo.domain.several import Shown
 from plixo.messages.approvals import Decide, Recorded
 from plixo.ports import AuditEntry, Clock, Record, StoredDecision
 from plixo.store import approvals, decisions
@@ -53,6 +54,7 @@ class Saying:
         comment: Their words to colleagues; all but an approval and a withdrawal need some.
         signed_in_at: When they proved who they are.
         amount: How much they approve, as it was typed, in the request's currency; empty for all that is asked.
+        shown: What they saw of the request; where it is another one by now, they decide nothing.
     """
 
     person: Person
@@ -60,6 +62,7 @@ class Saying:
     comment: str
     signed_in_at: datetime
     amount: str = ""
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -257,6 +260,8 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     same = next((one.decision for one in reversed(earlier) if _the_same(one, saying, amount_minor)), None)
     if same and (same not in approval.decisions or _still_said(approval, same)):
         return same.decision_id
+    if saying.shown:
+        saying.shown.check(approval)
     seat = _check(desk, record, saying, amount_minor)
     decision = _decision(record, saying, seat, amount_minor, nth=len(earlier))
     approval.decided(decision)
@@ -270,6 +275,8 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
 def _amount(record: Record, saying: Saying) -> int:
     """How much they approve, in minor units; who rejects or withdraws says so of all that is asked."""
     approval, currency = record.approval, record.change.amount.currency
+    if saying.verdict is Verdict.APPROVE and saying.shown:
+        return saying.shown.amount_minor
     if saying.verdict is not Verdict.APPROVE or not saying.amount.strip():
         return approval.agreed_minor
     amount = parse_amount(saying.amount, currency)

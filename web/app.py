@@ -15,7 +15,8 @@ from web.api.finance import finance_routes
 from web.api.logins import dev_routes, login_routes
 from web.api.policies import policy_routes
 from web.api.reading import reading_routes
-from web.console import approvals, audit, billing, cli_login, finance, mailbox, measures, oidc, policy, signin
+from web.api.several import several_routes
+from web.console import approvals, audit, billing, cli_login, finance, mailbox, measures, oidc, policy, several, signin
 from web.console import credits as credit_pages
 from web.limiting import Counted, Lane, Limiter
 from web.middleware import Gate, HeadAsGet, Shell
@@ -53,9 +54,10 @@ def create_app(staff: Staff) -> FastAPI:
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
     reading = (billing, finance, audit, policy)
-    for pages in (signin, oidc, measures, approvals, credit_pages, *reading, cli_login, health, proxy, codec):
+    for pages in (signin, oidc, measures, several, approvals, credit_pages, *reading, cli_login, health, proxy, codec):
         app.include_router(pages.router)
-    for routes in (credit_routes, approval_routes, finance_routes, policy_routes, reading_routes, login_routes):
+    deciding = (credit_routes, approval_routes, several_routes)
+    for routes in (*deciding, finance_routes, policy_routes, reading_routes, login_routes):
         app.include_router(routes)
     if dev:
         app.include_router(dev_routes)

@@ -1,6 +1,6 @@
 """What a page's form sent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,4 +14,11 @@ async def fields(request: Request) -> Mapping[str, str]:
     return {name: value for name, value in reversed(sent.multi_items()) if isinstance(value, str)}
 
 
+async def rows(request: Request) -> Sequence[str]:
+    """Every value that a form's fields named `row` have."""
+    sent = await request.form(max_part_size=MAX_BODY)
+    return [value for value in sent.getlist("row") if isinstance(value, str)]
+
+
+Rows = Annotated[Sequence[str], Depends(rows)]
 Fields = Annotated[Mapping[str, str], Depends(fields)]

@@ -90,6 +90,15 @@ async def recorded_of(session: AsyncSession, approval_ids: Collection[str]) -> M
     return found
 
 
+async def of_approvals(session: AsyncSession, approval_ids: Collection[str]) -> Mapping[str, Sequence[StoredDecision]]:
+    """All decisions on each of these requests, in the order they were signed."""
+    found: dict[str, list[StoredDecision]] = {approval_id: [] for approval_id in approval_ids}
+    if approval_ids:
+        for row in (await session.execute(_OF_APPROVALS, {"approval_ids": sorted(approval_ids)})).scalars():
+            found[row.approval_id].append(_stored(row))
+    return {one: sorted(stored, key=lambda each: each.submitted_at) for one, stored in found.items()}
+
+
 async def settle(session: AsyncSession, decision_id: str, status: str, why: str, now: datetime) -> None:
     """Say what became of a decision; a recorded one gets the next place in its request's order."""
     await _SETTLED_AS.change_one(session, settled_id=decision_id, status=status, why=why, settled_at=now)

@@ -110,6 +110,14 @@ async def find(
     return records, counted[search.tab] if counted and not narrowed else await _count(session, found, most)
 
 
+async def by_ids(session: AsyncSession, person: Person, ids: Sequence[str]) -> Mapping[str, Record]:
+    """Those of the requests that the person may see, each with everything that was recorded of it."""
+    query = select(ApprovalRow).where(_visible(person), ApprovalRow.approval_id.in_(ids))
+    rows = await readable.rows(session, query, ApprovalRow.approval_id)
+    said = await recorded_of(session, ids)
+    return {row.approval_id: to_record(row, said.get(row.approval_id, ())) for row in rows}
+
+
 async def counts(session: AsyncSession, person: Person, now: datetime, *, most: int | None = None) -> dict[Tab, int]:
     """How many requests each part of the inbox holds; counted no further than `find` does."""
     seen = _visible(person)

@@ -1,11 +1,20 @@
 """Commands of who decides."""
 
-from cyclopts import App
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
 
 from starters.cli import views
 from starters.cli.credit import ApprovalId, Typed
 from starters.cli.example import example
+from starters.cli.failures import USAGE, CommandFailed
 from starters.cli.reach import HERE, Reach, reached
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+More = Annotated[str, Parameter(show_default=False)]
+Yes = Annotated[bool, Parameter(negative="", show_default=False)]
 
 app = App(
     name="approvals",
@@ -44,31 +53,57 @@ def show_one(approval_id: ApprovalId, /, *, reach: Reach = HERE) -> None:
 
 
 @app.command(help_epilogue=example("plixo approvals approve CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'As agreed'"))
-def approve(approval_id: ApprovalId, /, *, amount: Typed = "", comment: Typed = "", reach: Reach = HERE) -> None:
-    """Approve a request that waits for you, or a smaller amount of it.
+def approve(
+    approval_id: ApprovalId,
+    /,
+    *more: More,
+    amount: Typed = "",
+    comment: Typed = "",
+    yes: Yes = False,
+    reach: Reach = HERE,
+) -> int:
+    """Approve a request that waits for you, or a smaller amount of it; or several, each by itself.
 
     Args:
         approval_id: Its id.
+        more: Those of others. What will be done to them is shown first, and asked for.
         amount: How much of it, in its currency, such as 3000.00; all of it where none is given.
         comment: Words for colleagues.
+        yes: With several: go through with it without asking.
         reach: How Plixo is reached.
     """
-    _decide(approval_id, reach, verdict="approve", comment=comment, amount=amount)
+    if more and amount:
+        raise CommandFailed("--amount is for one request; approve the others by themselves.", USAGE)
+    if more:
+        return _several((approval_id, *more), "approve", comment, reach, yes=yes)
+    return _decide(approval_id, reach, verdict="approve", comment=comment, amount=amount)
 
 
 @app.command(help_epilogue=example("plixo approvals reject CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'Asked twice'"))
-def reject(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
-    """Reject a request that waits for you.
+def reject(approval_id: ApprovalId, /, *more: More, comment: Typed = "", yes: Yes = False, reach: Reach = HERE) -> int:
+    """Reject a request that waits for you; or several, each by itself.
 
     Args:
         approval_id: Its id.
+        more: Those of others. What will be done to them is shown first, and asked for.
         comment: Why; the requester reads it.
+        yes: With several: go through with it without asking.
         reach: How Plixo is reached.
     """
-    _decide(approval_id, reach, verdict="reject", comment=comment)
+    if more:
+        return _several((approval_id, *more), "reject", comment, reach, yes=yes)
+    return _decide(approval_id, reach, verdict="reject", comment=comment)
 
 
-def _decide(approval_id: str, reach: Reach, **said: str) -> None:
+def _decide(approval_id: str, reach: Reach, **said: str) -> int:
     with reached(reach) as api:
         answer = api.post("approvals", approval_id, "decisions", **said)
     views.show_answer(answer, "approvals", reach)
+    return 0
+
+
+def _several(ids: "Sequence[str]", verdict: str, comment: str, reach: Reach, *, yes: bool) -> int:
+    from plixo.domain.decision import Verdict  # noqa: PLC0415 - `plixo --help` stays quick
+    from starters.cli.approvals_several import decide_several  # noqa: PLC0415 - the same
+
+    return decide_several(ids, Verdict(verdict), comment, reach, yes=yes)

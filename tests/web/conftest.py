@@ -1,4 +1,5 @@
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from activities.approvals import ApprovalActivities
 from activities.effects import EffectActivities
@@ -21,8 +23,8 @@ from plixo.store.ledger import SqlLedger
 from plixo.stripe.gateway import StripeGateway
 from starters.desk import Desk
 from tests.support.rows import RoundTheClock
+from tests.web import browsing, serving
 from tests.web import house as parts
-from tests.web import serving
 from web.app import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +106,22 @@ def served(prepared: Path, running_books: Any, tmp_path_factory: pytest.TempPath
     running_books.heal()
     with serving.served(lambda stack: open_house(settings, running_books, stack)) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        assert os.environ.get("CI") != "true", "CI has to have Chromium"
+        pytest.skip("there is no Chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watch(chromium: Browser, served: Any) -> Iterator[Any]:
+    """Opens windows for the test."""
+    with browsing.windows(chromium, served.url) as opened:
+        yield opened

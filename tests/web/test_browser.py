@@ -1,100 +1,19 @@
 """The pages in Chromium: from a new credit to its approval, at a desk and on a phone, with and without JavaScript."""
 
 import mailbox
-import os
-import shutil
-from collections.abc import Iterator
 from email.message import EmailMessage
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from plixo.messages.approvals import Step
+from tests.web.browsing import DESK, PHONE, ask, customer_with_invoice
 
 pytestmark = pytest.mark.browser
 
-DESK = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone")]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        assert os.environ.get("CI") != "true", "CI has to have Chromium"
-        pytest.skip("there is no Chromium here")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page whose every complaint is kept: console errors, refused styles and scripts, failed requests."""
-
-    def __init__(self, page: Page, ignored: str) -> None:
-        self.page = page
-        self.ignored = ignored
-        self.complaints: list[str] = []
-        self.hosts: set[str] = set()
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(httpx.URL(request.url).host))
-
-    def _said(self, message: Any) -> None:
-        # A refused form is answered with 422; the browser calls that an error of the page.
-        if message.type in {"error", "warning"} and "422" not in message.text and self.ignored not in message.text:
-            self.complaints.append(message.text)
-
-
-@pytest.fixture
-def watch(chromium: Browser, served: Any) -> Iterator[Any]:
-    contexts, pages = [], []
-
-    def opened(role: str, screen: dict[str, int], *, ignored: str = "\0", **options: Any) -> Page:
-        context = chromium.new_context(viewport=screen, base_url=served.url, **options)
-        contexts.append(context)
-        watched = Watched(context.new_page(), ignored)
-        pages.append(watched)
-        watched.page.goto("/sign-in")
-        watched.page.locator(f"button[value='p-{role}']").click()
-        expect(watched.page.get_by_role("heading", level=1)).to_have_text("Approvals")
-        return watched.page
-
-    yield opened
-    complaints = [complaint for watched in pages for complaint in watched.complaints]
-    hosts = {host for watched in pages for host in watched.hosts}
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert hosts <= {"127.0.0.1"}
-
-
-def ask(page: Page, customer: str, invoice: str, amount: str) -> str:
-    """Fill in the form, check, ask; the request's path."""
-    page.goto("/credits/new")
-    page.get_by_label("Customer", exact=True).select_option(customer)
-    choice = page.get_by_label("Lands on")
-    expect(choice.locator(f"option[value='{invoice}']")).to_be_attached()
-    choice.select_option(invoice)
-    expect(page.get_by_text("can still be credited on")).to_be_visible()
-    page.get_by_label("Amount, gross").fill(amount)
-    page.get_by_label("Reason").select_option("service_outage")
-    page.get_by_label("Note for colleagues").fill("Down for two days.")
-    page.get_by_role("button", name="Check it").click()
-    expect(page.get_by_role("heading", name="What Stripe will be sent")).to_be_visible()
-    page.get_by_role("button", name="Ask for it").click()
-    expect(page.get_by_text("Asked for. Whoever decides has been written to.")).to_be_visible()
-    return httpx.URL(page.url).path
-
-
-def customer_with_invoice(served: Any, name: str) -> tuple[str, str]:
-    books = served.house.books
-    customer = books.customer(name)
-    return customer, books.invoice(customer, 900_000)
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -2,25 +2,38 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
-VENDOR = STATIC / "vendor"
-PACKAGES = json.loads((VENDOR / "VENDORED.json").read_text())
+SHIPPED, TESTING = STATIC / "vendor", Path(__file__).parent / "vendor"
+LICENCES = {SHIPPED: {"MIT", "0BSD"}, TESTING: {"MPL-2.0"}}
+"""What ships with the product, and what its tests alone use, as it came."""
 
 
-def test_what_is_vendored_is_what_was_written_down() -> None:
-    told = {name: digest for package in PACKAGES for name, digest in package["files"].items()}
-    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in VENDOR.iterdir()}
+def packages(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / "VENDORED.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("folder", LICENCES, ids=["shipped", "for tests"])
+def test_what_is_vendored_is_what_was_written_down(folder: Path) -> None:
+    told = {name: digest for package in packages(folder) for name, digest in package["files"].items()}
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
     del found["VENDORED.json"]
     assert found == told
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package["name"])
-def test_what_is_vendored_says_whose_it_is(package: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("folder", "package"),
+    [(folder, package) for folder in LICENCES for package in packages(folder)],
+    ids=lambda given: given["name"] if isinstance(given, dict) else given.parts[-2],
+)
+def test_what_is_vendored_says_whose_it_is(folder: Path, package: dict[str, Any]) -> None:
     assert package["version"]
-    assert package["licence"] in {"MIT", "0BSD"}
+    assert package["licence"] in LICENCES[folder]
+    assert any("LICENSE" in name for name in package["files"])
 
 
 def test_our_own_styles_ask_nobody_else_for_anything() -> None:

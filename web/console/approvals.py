@@ -12,6 +12,7 @@ from plixo.domain.duties import may_see_all
 from plixo.domain.refusals import Conflict, Refused
 from plixo.store import inbox, people
 from starters.decisions import Saying, decide
+from web.console.deciding import tickable
 from web.console.inbox_view import MOST_COUNTED, Listing, chosen
 from web.console.request_view import view, visible
 from web.failures import status_of
@@ -41,7 +42,8 @@ async def show_inbox(visit: PageVisit) -> Response:
         stuck = await inbox.needing_attention(session, visit.person)
         requesters = await people.by_ids(session, {record.approval.requester_id for record in found})
     names = {person_id: person.name for person_id, person in requesters.items()}
-    listing = Listing(search, found, total, names, counts)
+    may = frozenset(one.approval.approval_id for one in found if tickable(visit.person, one))
+    listing = Listing(search, found, total, names, counts, may, visit.request.query_params.get("ticked") == "all")
     context = {"listing": listing, "stuck": stuck, "sees_all": may_see_all(visit.person)}
     return page(visit, "console/inbox.html", context)
 

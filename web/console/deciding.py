@@ -6,6 +6,7 @@ from datetime import timedelta
 from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.duties import Chair, chair_for
 from plixo.domain.money import Money
+from plixo.domain.people import Person
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision
 from web.console.words import SAID, waiting_on
@@ -43,6 +44,18 @@ def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deci
     stale = not why_not and needs_fresh_sign_in(visit, record)
     mine = record.approval.requester_id == visit.person.person_id
     return Deciding(not why_not and not stale, agreed, most, stale, why_not, mine and record.approval.state in OPEN)
+
+
+def tickable(person: Person, record: Record) -> bool:
+    """Whether the inbox offers the request among several to decide on; the page that checks them looks closer."""
+    approval = record.approval
+    if approval.state is not State.WAITING or approval.has_decided(person.person_id):
+        return False
+    try:
+        chair = chair_for(approval, person, record.change.customer_id, record.base_minor)
+    except NotAllowed:
+        return False
+    return chair.seat.group in approval.waiting_groups()
 
 
 def needs_fresh_sign_in(visit: Visit, record: Record) -> bool:

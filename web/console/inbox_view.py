@@ -31,6 +31,8 @@ class Listing:
         total: How many in all, counted to one more than `MOST_COUNTED`.
         names: The requesters' by id.
         counts: How many each tab holds, counted as far.
+        tickable: Ids of those that the reader may decide on among several.
+        ticked: Whether all of those are ticked when the page opens.
     """
 
     search: Search
@@ -38,6 +40,8 @@ class Listing:
     total: int
     names: Mapping[str, str]
     counts: Mapping[Tab, int]
+    tickable: frozenset[str] = frozenset()
+    ticked: bool = False
 
     @property
     def states(self) -> Sequence[State]:
@@ -78,6 +82,11 @@ class Listing:
     def filtered(self) -> bool:
         """Whether something narrows the tab."""
         return bool(self.search.text or self.search.state)
+
+    @property
+    def here(self) -> str:
+        """This page of it."""
+        return self.address(page=self.search.page)
 
     def address(self, *, tab: Tab | None = None, page: int = 1) -> str:
         """The same search on another tab or page."""

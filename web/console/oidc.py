@@ -28,7 +28,7 @@ from web.tokens import new_token, token_hash
 
 LIFETIME: Final = timedelta(minutes=10)
 """How long somebody may take at the provider."""
-LONGEST_PAGE: Final = 500
+LONGEST_PAGE: Final = 2000
 """Characters of an address to come back to; every one of ours is shorter."""
 
 NOT_SIGNED_IN: Final = "That sign-in did not work. Start again from the sign-in page."

@@ -97,6 +97,23 @@ async def test_a_credit_goes_from_the_command_line_to_stripe(served: Served) -> 
     assert [row["id"] for row in await served.house.ledger()] == [done["stripe_object"]]
 
 
+async def test_several_are_approved_with_one_command(served: Served) -> None:
+    names = []
+    for amount in ("900.00", "800.00"):
+        form = request(amount=amount, **{"request-id": f"several-{amount}"})
+        names.append((await served.done("credit", "request", *form, "--as", "billing_admin"))["approval_id"])
+    for name in names:
+        await served.until(name, "waiting")
+    told = await served.done("approvals", "approve", *names, "--yes", "--comment", "Both", "--as", "controller")
+    assert [(one["approval_id"], one["answer"]) for one in told["outcomes"]] == [(name, "accepted") for name in names]
+    assert told["all_decided"]
+    done = [await served.until(name, "executed") for name in names]
+    assert sorted(row["id"] for row in await served.house.ledger()) == sorted(one["stripe_object"] for one in done)
+    own = await served.run("approvals", "reject", *names, "--yes", "--comment", "No", "--as", "billing_admin")
+    assert own.code == 1
+    assert own.out.count("It is done: Stripe has it.") == 2
+
+
 async def test_what_people_read_of_a_request_fits_eighty_columns_and_says_what_is_next(served: Served) -> None:
     asked = await served.run("credit", "request", *request(), "--as", "billing_admin")
     name = asked.out.partition("Request ")[2].split()[0]
