@@ -2,7 +2,7 @@
 
 from cyclopts import App
 
-from starters.cli import views
+from starters.cli import documents, views
 from starters.cli.credit import ApprovalId, Typed
 from starters.cli.example import example
 from starters.cli.reach import HERE, Reach, reached
@@ -72,3 +72,12 @@ def _decide(approval_id: str, reach: Reach, **said: str) -> None:
     with reached(reach) as api:
         answer = api.post("approvals", approval_id, "decisions", **said)
     views.show_answer(answer, "approvals", reach)
+
+
+_ONE = "CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+app.command(documents.documents, help_epilogue=example(f"plixo approvals documents {_ONE}"))
+app.command(documents.attach, help_epilogue=example(f"plixo approvals attach {_ONE} contract.pdf"))
+app.command(
+    documents.fetch,
+    help_epilogue=example(f"plixo approvals fetch {_ONE} DO-ABCDEFGHIJKLMNOPQRSTUVWXYZ --output contract.pdf"),
+)
