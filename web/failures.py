@@ -108,9 +108,8 @@ def describe(error: Exception) -> Failed:
     if isinstance(error, PaymentsError):
         return Failed(503, "stripe_unavailable", STRIPE_AWAY, headers=RETRY_AFTER)
     if isinstance(error, DATABASE_AWAY):
-        if is_full(error):
-            return Failed(503, "database_full", DATABASE_FULL, headers=RETRY_AFTER)
-        return Failed(503, "database_unavailable", DATABASE_AWAY_WORDS, headers=RETRY_AFTER)
+        code, words = ("full", DATABASE_FULL) if is_full(error) else ("unavailable", DATABASE_AWAY_WORDS)
+        return Failed(503, f"database_{code}", words, headers=RETRY_AFTER)
     if isinstance(error, TokenNeeded):
         return Failed(401, "unauthenticated", SIGN_IN, headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, RequestValidationError):

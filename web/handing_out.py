@@ -51,7 +51,8 @@ async def _parts(visit: Visit, document: Document) -> AsyncIterator[bytes]:
 
 
 def _headers(document: Document) -> dict[str, str]:
-    plain = document.name.encode("ascii", "replace").decode().replace("?", "_")
+    """The name twice: whole for browsers of today, and in letters that every other one reads."""
+    plain = "".join(letter if letter.isascii() and letter not in "%?" else "_" for letter in document.name)
     named = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(document.name, safe='')}"
     length = str(document.size)
     return {"Content-Disposition": named, "Content-Length": length, "Content-Security-Policy": POLICY}

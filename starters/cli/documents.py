@@ -1,10 +1,9 @@
 """Commands of documents on requests."""
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from plixo.domain.documents import FIELD, MAX_BYTES, DocumentKind, check_size, document_name, size_text
 from plixo.domain.refusals import Refused
@@ -14,7 +13,6 @@ from starters.cli.output import facts, heading, line, pages, show, table, when
 from starters.cli.reach import HERE, Reach, reached
 
 Answer = Mapping[str, Any]
-STANDARD_OUTPUT: Final = Path("-")
 
 
 def documents(approval_id: ApprovalId, /, *, reach: Reach = HERE) -> None:
@@ -57,7 +55,7 @@ def fetch(approval_id: ApprovalId, document: str, /, *, output: Path | None = No
     Args:
         approval_id: The request's id.
         document: The document's id, as plixo approvals documents shows it.
-        output: The file; one of the document's name in this folder unless given. A dash is standard output.
+        output: The file; one of the document's name in this folder unless given.
         reach: How Plixo is reached.
     """
     with reached(reach) as api:
@@ -68,9 +66,6 @@ def fetch(approval_id: ApprovalId, document: str, /, *, output: Path | None = No
         content = api.download("approvals", approval_id, "documents", document)
     if hashlib.sha256(content).hexdigest() != found["sha256"]:
         raise CommandFailed("What arrived is not what was added; nothing was written. Try again.")
-    if output == STANDARD_OUTPUT:
-        sys.stdout.buffer.write(content)
-        return
     # Whatever an address answers, no name of a document leads out of this folder.
     path = output or Path(document_name(found["name"], DocumentKind(found["kind"])))
     _write(path, content)

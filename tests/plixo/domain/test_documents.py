@@ -43,6 +43,7 @@ def test_a_document_is_what_its_bytes_are(content: bytes, kind: DocumentKind) ->
     assert DocumentKind.of(content) is kind
 
 
+OFFICE, ARCHIVE = "; this looks like an Office file.", "; this looks like an Office file or an archive."
 PRINT, SAVE = " Print it to a PDF.", " Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
 MARKUP = "; this looks like a web page, SVG or other markup." + PRINT
 REFUSED = [
@@ -50,9 +51,9 @@ REFUSED = [
     ("a Linux program", b"\x7fELF\x02\x01\x01", "; this looks like a program."),
     ("a Java class", b"\xca\xfe\xba\xbe\x00\x00", "; this looks like a program."),
     ("a Mac program", b"\xcf\xfa\xed\xfe\x07\x00", "; this looks like a program."),
-    ("Word with macros", b"PK\x03\x04\x14\x00word/vbaProject.bin", "; this looks like an Office file or an archive." + PRINT),
-    ("old Word", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "; this looks like an Office file." + PRINT),
-    ("rich text", b"{\\rtf1\\ansi hello}", "; this looks like an Office file." + PRINT),
+    ("Word with macros", b"PK\x03\x04\x14\x00word/vbaProject.bin", ARCHIVE + PRINT),
+    ("old Word", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", OFFICE + PRINT),
+    ("rich text", b"{\\rtf1\\ansi hello}", OFFICE + PRINT),
     ("RAR", b"Rar!\x1a\x07\x00", "; this looks like an archive."),
     ("7-Zip", b"7z\xbc\xaf\x27\x1c\x00", "; this looks like an archive."),
     ("gzip", b"\x1f\x8b\x08\x00", "; this looks like an archive."),

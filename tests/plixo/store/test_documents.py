@@ -13,12 +13,14 @@ from tests.support.rows import fresh_sqlite, tamper
 
 CONTENT = b"%PDF-" + bytes(2 * PART)
 
+CHANGED = "cast(substr(content, 1, 99) || x'01' || substr(content, 101) as blob)"
+MOVED = "case position when 1 then 9 else 1 end"
 CHANGES = [
-    ("a byte", "update document_parts set content = cast(substr(content, 1, 99) || x'01' || substr(content, 101) as blob)"),
+    ("a byte", f"update document_parts set content = {CHANGED}"),
     ("text instead of bytes", "update document_parts set content = 'text' where position = 1"),
     ("a part that is gone", "delete from document_parts where position = 1"),
     ("the last part that is gone", "delete from document_parts where position = 2"),
-    ("parts in another order", "update document_parts set position = case position when 1 then 9 else 1 end where position > 0"),
+    ("parts in another order", f"update document_parts set position = {MOVED} where position > 0"),
     ("a longer part", "update document_parts set content = content || x'00' where position = 2"),
     ("a shorter part", "update document_parts set content = substr(content, 1, 3) where position = 2"),
     ("another size", "update documents set size = size - 1"),
