@@ -210,7 +210,8 @@ def check_may_add_document(approval: Approval, person: Person, customer_id: str)
         NotAllowed: They neither asked for it nor are asked.
     """
     if approval.state not in TAKES_DOCUMENTS:
-        words = f"The request is {approval.state.label.lower()} already; documents are added while it is decided."
+        stands = approval.state.label[:1].lower() + approval.state.label[1:]
+        words = f"The request is {stands} already; documents are added while it is decided."
         raise Conflict.one("document", f"already_{approval.state}", words)
     if person.person_id == approval.requester_id and person.active:
         return

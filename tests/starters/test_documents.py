@@ -152,6 +152,17 @@ async def test_support_cannot_tell_somebody_elses_request_from_one_that_is_not(o
     assert (await add(office, await office.asked(role="support"), "support")).new, "their own"
 
 
+async def test_a_question_is_answered_with_a_document_and_what_is_returned_takes_one(office: Office) -> None:
+    asked, returned = await office.asked(), await office.asked()
+    assert (await office.decide(asked, verdict="ask")).record.approval.state is State.NEEDS_INFORMATION
+    assert (await office.decide(returned, verdict="return")).record.approval.state is State.RETURNED
+    for approval_id in (asked, returned):
+        assert (await add(office, approval_id, "billing_admin")).new
+        assert (await refused(office, approval_id, "legal", PDF + b"2")).code == "not_asked"
+    assert (await add(office, asked, "controller", PDF + b"3")).new
+    assert (await refused(office, returned, "controller", PDF + b"3")).code == "not_asked"
+
+
 @pytest.mark.parametrize("end", ["approve", "reject", "withdraw"])
 async def test_what_is_decided_takes_no_more_documents(office: Office, end: str) -> None:
     approval_id = await office.asked()
@@ -161,7 +172,7 @@ async def test_what_is_decided_takes_no_more_documents(office: Office, end: str)
     assert isinstance(refusal, Conflict)
     state = answer.record.approval.state
     assert refusal.code == f"already_{state}"
-    said = f"The request is {state.label.lower()} already; documents are added while it is decided."
+    said = f"The request is {state.label[0].lower()}{state.label[1:]} already; documents are added while it is decided."
     assert str(refusal) == said
     again = await add(office, approval_id)
     assert (again.document, again.new) == (first, False), "what was lost on the way back can be asked for again"

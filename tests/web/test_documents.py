@@ -99,7 +99,7 @@ async def test_once_it_is_decided_it_takes_no_more_and_they_are_still_read(house
     controller = await house.visitor("controller")
     await controller.post(f"/approvals/{approval_id}/decisions", data={"verdict": "approve"})
     page = await controller.get(f"/approvals/{approval_id}")
-    assert "The request is applied in stripe already; documents are added while it is decided." in page.text
+    assert "The request is applied in Stripe already; documents are added while it is decided." in page.text
     assert 'type="file"' not in page.text
     assert (await controller.post(f"/approvals/{approval_id}/documents", **form(b"%PDF-2"))).status_code == 409
     taken = await controller.get(f"/approvals/{approval_id}/documents/{document['document_id']}")
