@@ -97,7 +97,9 @@ async def test_an_exported_file_is_found_whole_where_there_is_nothing_but_the_ke
 
 
 @pytest.mark.asvs("16.4.2")
-async def test_a_document_is_named_in_the_story_and_its_bytes_are_checked(told: House, plixo: Plixo) -> None:
+async def test_a_document_is_named_in_the_story_and_its_bytes_are_checked(
+    told: House, plixo: Plixo, tmp_path: Path
+) -> None:
     every = (await asyncio.to_thread(plixo, "audit", "export", "--json")).document
     waiting = next(block["approval_id"] for block in every["requests"] if block["state"] == "waiting")
     adding = Adding(told.people["billing_admin"], "mail.pdf", b"%PDF-1.7 As agreed.")
@@ -107,6 +109,10 @@ async def test_a_document_is_named_in_the_story_and_its_bytes_are_checked(told: 
     assert f"name mail.pdf; size {document.size}; sha256" in story
     sealed = (await asyncio.to_thread(plixo, "audit", "export", waiting, "--json")).document
     assert [one["sha256"] for one in sealed["requests"][0]["documents"]] == [document.sha256]
+    await asyncio.to_thread(plixo, "audit", "export", waiting, "--html", str(tmp_path / "audit.html"))
+    page = (tmp_path / "audit.html").read_text()
+    assert "<h3>Documents</h3>" in page
+    assert f"mail.pdf (PDF, {document.size} bytes)<br>SHA-256 {document.sha256}</dd>" in page
     assert (await asyncio.to_thread(plixo, "audit", "verify")).code == 0
     tamper_with(told.settings.database_url, "update document_parts set content = x'00'")
     ran = await asyncio.to_thread(plixo, "audit", "verify", "--json")
