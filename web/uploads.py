@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from plixo.domain.documents import FIELD, MAX_BYTES, TAKEN, check_size
 from plixo.domain.refusals import Refused
 from web.identity import Visit
-from web.limiting import UPLOADS, Limiter, Uploads
+from web.limiting import UPLOADS, Lane, Limiter, Uploads
 
 ENVELOPE: Final = 64 * 1024
 """Bytes that a form may have around the file."""
@@ -41,9 +41,14 @@ async def read_upload(visit: Visit) -> Upload:
     """
     limiter: Limiter = visit.request.app.state.limiter
     uploads: Uploads = visit.request.app.state.uploads
+    lane: Lane = visit.request.app.state.lane
     limiter.check(UPLOADS, visit.person.person_id)
     with uploads.one(visit.person.person_id):
-        return await _read(visit.request)
+        lane.came(-1)  # who sends slowly is not being served meanwhile: an import need not give way
+        try:
+            return await _read(visit.request)
+        finally:
+            lane.came()
 
 
 async def _read(request: Request) -> Upload:

@@ -368,6 +368,8 @@ async def test_one_person_sends_a_few_at_a_time_and_is_in_nobody_elses_way(house
     await all_there.wait()
     uploads = house.app.state.uploads
     assert uploads.under_way == {"p-billing-admin": UPLOADS_AT_ONCE}
+    async with asyncio.timeout(60), house.app.state.lane.turn():
+        assert house.app.state.lane._quiet.is_set(), "an import goes on meanwhile"
     refused = await requester.post(place, **form(b"%PDF-one more"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_tries")
     assert refused.headers["retry-after"] == "5"
