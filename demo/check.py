@@ -25,6 +25,7 @@ from rich.console import Console
 from demo.check_audit import check_audit
 from demo.check_checkpoints import check_checkpoints, read_checkpoints
 from demo.check_database import read_house
+from demo.check_documents import check_documents
 from demo.check_duties import check_duties, path_in_words
 from demo.check_effects import check_effects, moved, moves, read_ledger
 from demo.check_histories import check_histories, cost, group_runs, strangers
@@ -92,6 +93,7 @@ def judge(scene: Scene) -> Report:
     findings += check_policy(scene.house, signed)
     findings += check_effects(scene, signed, allowed)
     findings += check_audit(scene.house)
+    findings += check_documents(scene.house)
     findings += check_checkpoints(scene.house, scene.checkpoints) if scene.checkpoints else ()
     findings += check_histories(scene)
     findings += check_payloads(scene)

@@ -27,6 +27,8 @@ COLUMNS: Final = {
     "audit": "approval_id seq at event actor detail prev hash",
     "outbox": "key recipient attempts sent_at",
     "checkpoints": "number root requests entries previous signed",
+    "documents": "document_id approval_id person_id name kind size sha256",
+    "document_parts": "document_id position content",
 }
 """What is read of each table."""
 
@@ -55,7 +57,17 @@ def read_house(url: str) -> House:
         audit=_sorted(found["audit"], "approval_id", "seq"),
         outbox={row["key"]: row for row in found["outbox"]},
         checkpoints=_sorted(found["checkpoints"], "number"),
+        documents=_whole(found["documents"], _sorted(found["document_parts"], "document_id", "position")),
     )
+
+
+def _whole(documents: list[Row], parts: list[Row]) -> list[Row]:
+    """Each document with its bytes; a part that is none is left out, and the rest will not fit the hash."""
+    content: dict[str, list[bytes]] = {row["document_id"]: [] for row in documents}
+    for part in parts:
+        if isinstance(part["content"], bytes):
+            content.setdefault(part["document_id"], []).append(part["content"])
+    return [{**row, "content": b"".join(content[row["document_id"]])} for row in documents]
 
 
 def _file(url: str) -> Path:

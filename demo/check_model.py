@@ -99,6 +99,7 @@ class House:
         audit: By approval, then in order.
         outbox: Every mail that was to leave, by key.
         checkpoints: Every checkpoint over the audit log, in order.
+        documents: Every document on a request, with its bytes as `content`.
     """
 
     people: Mapping[str, Row]
@@ -110,6 +111,7 @@ class House:
     audit: Sequence[Row]
     outbox: Mapping[str, Row]
     checkpoints: Sequence[Row] = ()
+    documents: Sequence[Row] = ()
 
     def recorded(self, approval_id: str) -> Sequence[Row]:
         """A request's recorded decisions."""

@@ -20,6 +20,7 @@ from starters.cli.app import build
 from starters.cli.settings import variable
 from tests.support.production_page import Page
 from web.health import router
+from web.middleware import MAX_UPLOAD
 from web.temporal.asking import ROOT as ROOT_OF_TEMPORAL_UI
 from workflows import attributes
 
@@ -218,6 +219,7 @@ def test_the_addresses_that_are_named_are_the_consoles() -> None:
     (proxy,) = PAGE.blocks("nginx")
     assert {"Host", "X-Forwarded-For", "X-Forwarded-Proto"} == set(re.findall(r"proxy_set_header (\S+)", proxy))
     assert PAGE.variables["/etc/plixo/web.env"]["PLIXO_TRUSTED_PROXIES"] == "127.0.0.1"
+    assert f"client_max_body_size {MAX_UPLOAD // 1024 // 1024}m;" in proxy
     port = re.search(r"127\.0\.0\.1:(\d+)", proxy)[1]
     assert f"as web plixo web --port {port}" in PAGE.commands
 

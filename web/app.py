@@ -11,14 +11,28 @@ from plixo.oidc.provider import CALLBACK
 from web import codec, failures, health
 from web.api.approvals import approval_routes
 from web.api.credits import credit_routes
+from web.api.documents import document_routes
 from web.api.finance import finance_routes
 from web.api.logins import dev_routes, login_routes
 from web.api.policies import policy_routes
 from web.api.reading import reading_routes
 from web.api.several import several_routes
-from web.console import approvals, audit, billing, cli_login, finance, mailbox, measures, oidc, policy, several, signin
+from web.console import (
+    approvals,
+    audit,
+    billing,
+    cli_login,
+    documents,
+    finance,
+    mailbox,
+    measures,
+    oidc,
+    policy,
+    several,
+    signin,
+)
 from web.console import credits as credit_pages
-from web.limiting import Counted, Lane, Limiter
+from web.limiting import Counted, Lane, Limiter, Uploads
 from web.middleware import Gate, HeadAsGet, Shell
 from web.temporal import proxy
 
@@ -40,6 +54,7 @@ def create_app(staff: Staff) -> FastAPI:
     )
     app.state.staff = staff
     app.state.limiter = Limiter()
+    app.state.uploads = Uploads()
     app.state.lane = Lane(staff.settings.bulk_turns)
     app.add_middleware(Counted, lane=app.state.lane)
     _add_routes(app, dev=staff.settings.dev)
@@ -53,11 +68,12 @@ def create_app(staff: Staff) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
+    requests = (measures, several, approvals, documents, credit_pages)
     reading = (billing, finance, audit, policy)
-    for pages in (signin, oidc, measures, several, approvals, credit_pages, *reading, cli_login, health, proxy, codec):
+    for pages in (signin, oidc, *requests, *reading, cli_login, health, proxy, codec):
         app.include_router(pages.router)
-    deciding = (credit_routes, approval_routes, several_routes)
-    for routes in (*deciding, finance_routes, policy_routes, reading_routes, login_routes):
+    about_requests = (credit_routes, approval_routes, several_routes, document_routes)
+    for routes in (*about_requests, finance_routes, policy_routes, reading_routes, login_routes):
         app.include_router(routes)
     if dev:
         app.include_router(dev_routes)

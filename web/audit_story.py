@@ -10,6 +10,7 @@ from markupsafe import Markup
 from plixo.config import ROOT
 from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json
+from plixo.domain.documents import DocumentKind, size_text
 from plixo.domain.effects import EffectKind
 from plixo.domain.ids import POLICY_CHAIN
 from plixo.domain.mandate import SignedRequest, decision_from_claims
@@ -87,6 +88,7 @@ class Story:
         asked: What was asked for; None where nobody did, or the row says nothing that could have been signed.
         said: The decisions.
         effect: What Stripe was sent and made of it; None where nothing was.
+        documents: What was added to it.
         entries: The chain.
         finding: What is wrong with it; empty when chain and signatures hold.
     """
@@ -96,6 +98,7 @@ class Story:
     asked: Asked | None
     said: Sequence[Said]
     effect: Mapping[str, Any] | None
+    documents: Sequence[Mapping[str, Any]]
     entries: Sequence[Entry]
     finding: str
 
@@ -137,6 +140,7 @@ def _story(block: Block, people: Mapping[str, Person], verifier: Verifier) -> St
         asked=asked,
         said=[_said(row, asked, people, verifier) for row in block["decisions"]] if asked else [],
         effect=_effect(block["effect"]) if block["effect"] else None,
+        documents=[_document(row, people) for row in block["documents"]],
         entries=[Entry(line.seq, step(line, people), line.prev, line.hash) for line in lines],
         finding=check_block(block, verifier) or "",
     )
@@ -185,6 +189,12 @@ def _effect(effect: Mapping[str, Any]) -> Mapping[str, Any]:
         "amount": Money(effect["amount_minor"], effect["currency"]),
         "sent": _sent(effect["params"]),
     }
+
+
+def _document(row: Mapping[str, Any], people: Mapping[str, Person]) -> Mapping[str, Any]:
+    kind, added_at = DocumentKind(row["kind"]), datetime.fromisoformat(row["added_at"])
+    looks = f"{kind.label}, {size_text(row['size'])}"
+    return {**row, "who": _name(people, row["person_id"]), "looks": looks, "at": added_at}
 
 
 def _sent(params: object) -> str:

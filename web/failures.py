@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from plixo.domain.payments import PaymentsError
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Problem, Refused
 from plixo.oidc.failures import ProviderAway
-from plixo.store.away import DATABASE_AWAY
+from plixo.store.away import DATABASE_AWAY, is_full
 from plixo.temporal.ui import TemporalUiAway, TooManyAtOnce
 from web.identity import SignInNeeded, TokenNeeded
 from web.rendering import bare_page
@@ -22,6 +22,7 @@ from web.temporal.asking import ASSETS, CALLS
 
 STRIPE_AWAY: Final = "Stripe cannot be reached right now; nothing was changed. Try again in a minute."
 DATABASE_AWAY_WORDS: Final = "The database cannot be reached right now; nothing was changed. Try again in a minute."
+DATABASE_FULL: Final = "The database has no room left; nothing was changed. Tell an operator, then try again."
 PROVIDER_AWAY: Final = (
     "Your organisation's sign-in cannot be reached right now; nothing was changed. Try again in a minute."
 )
@@ -107,7 +108,8 @@ def describe(error: Exception) -> Failed:
     if isinstance(error, PaymentsError):
         return Failed(503, "stripe_unavailable", STRIPE_AWAY, headers=RETRY_AFTER)
     if isinstance(error, DATABASE_AWAY):
-        return Failed(503, "database_unavailable", DATABASE_AWAY_WORDS, headers=RETRY_AFTER)
+        code, words = ("full", DATABASE_FULL) if is_full(error) else ("unavailable", DATABASE_AWAY_WORDS)
+        return Failed(503, f"database_{code}", words, headers=RETRY_AFTER)
     if isinstance(error, TokenNeeded):
         return Failed(401, "unauthenticated", SIGN_IN, headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, RequestValidationError):

@@ -1,8 +1,9 @@
 """How often somebody may try, counted per code or person, so that nobody can lock others out; and the lane for many."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +26,12 @@ LOGINS: Final = RateLimitItemPerMinute(60, namespace="logins")
 CODINGS: Final = RateLimitItemPerMinute(600, namespace="codings")
 """Calls of the codec by one person: far above what the pages of Temporal UI make while somebody reads them."""
 
+UPLOADS: Final = RateLimitItemPerMinute(60, namespace="uploads")
+"""Documents that one person may send."""
+
+UPLOADS_AT_ONCE: Final = 3
+"""How many documents one person may be sending: each is held in memory until it is there as a whole."""
+
 
 @dataclass(frozen=True)
 class Limiter:
@@ -41,6 +48,31 @@ class Limiter:
         if not self.strategy.hit(limit, *who):
             wait = {"Retry-After": str(limit.get_expiry())}
             raise HTTPException(429, "That was tried too often; wait a minute and try again.", wait)
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Counts what each person is sending right now, so that a slow or greedy one is in nobody else's way."""
+
+    under_way: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def one(self, person_id: str) -> Iterator[None]:
+        """Count one more of this person's for as long as the block lasts.
+
+        Raises:
+            HTTPException: 429, when they send too many already.
+        """
+        if self.under_way[person_id] >= UPLOADS_AT_ONCE:
+            words = f"You are sending {UPLOADS_AT_ONCE} documents already; wait until one has arrived."
+            raise HTTPException(429, words, {"Retry-After": "5"})
+        self.under_way[person_id] += 1
+        try:
+            yield
+        finally:
+            self.under_way[person_id] -= 1
+            if not self.under_way[person_id]:
+                del self.under_way[person_id]
 
 
 BULK_WAITING: Final = 64

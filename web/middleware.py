@@ -1,6 +1,7 @@
 """What every request goes through, page or API: an id, the headers, and the refusals that need nothing else."""
 
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,9 +16,17 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plixo.config import Settings
+from plixo.domain.documents import MAX_SIZE_TEXT
 
 MAX_BODY: Final = 2 * 1024 * 1024
 """Bytes of a request's body: above what any field takes, so that a long note is refused by name and not here."""
+
+MAX_UPLOAD: Final = 32 * 1024 * 1024
+"""Bytes of a body with a document in it. A document may be shorter than that: one that is a little too long is heard
+out, so that whoever sends it reads why it is refused, where a browser would show a broken connection."""
+
+UPLOADS: Final = re.compile(r"(?:/api/v1)?/approvals/[^/]+/documents")
+"""Paths that take documents."""
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 HEALTH: Final = frozenset({"/livez", "/readyz"})
@@ -106,13 +115,14 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        most = _most(scope)
+        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope), most)
         if refusal:
             await (await self.failure(Request(scope), *refusal))(scope, receive, send)
             return
-        await self.app(scope, _bounded(receive), send)
+        await self.app(scope, _bounded(receive, most), send)
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, method: str, path: str, headers: Headers, most: int) -> tuple[int, str] | None:
         if path not in HEALTH and hostname(headers.get("host", "")) not in self.hosts:
             return 421, "This address is not Plixo's; open it by its own name."
         accepted = should_accept_request(
@@ -125,8 +135,8 @@ class Gate:
         if not accepted:
             return 403, "That came from another site; open the page here and try again."
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            return 413, _TOO_LARGE
+        if not length.isdecimal() or int(length) > most:
+            return 413, _too_large(most)
         return None
 
 
@@ -154,7 +164,15 @@ class HeadAsGet:
         await self.app({**scope, "method": "GET"}, receive, bodiless)
 
 
-_TOO_LARGE: Final = f"That is too much at once; send at most {MAX_BODY // 1024 // 1024} MiB."
+def _most(scope: Scope) -> int:
+    """How many bytes the body of this request may have."""
+    upload = scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"])
+    return MAX_UPLOAD if upload else MAX_BODY
+
+
+def _too_large(most: int) -> str:
+    sensible = MAX_SIZE_TEXT if most == MAX_UPLOAD else f"{MAX_BODY // 1024 // 1024} MiB"
+    return f"That is too much at once; send at most {sensible}."
 
 
 def origin_of(address: str) -> str:
@@ -171,7 +189,7 @@ def hostname(host: str) -> str:
         return ""
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """The same body, cut off with a refusal once it is too long: a length need not be said beforehand."""
     seen = 0
 
@@ -179,8 +197,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
-            raise HTTPException(413, _TOO_LARGE)
+        if seen > most:
+            raise HTTPException(413, _too_large(most))
         return message
 
     return counted

@@ -1,14 +1,14 @@
 """Separation of duties: who may decide on what. Every way in goes through here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from plixo.domain.approval import Approval
+from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.escalation import acting_for
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
-from plixo.domain.refusals import NotAllowed
+from plixo.domain.refusals import Conflict, NotAllowed
 
 DRAFTERS: Final = frozenset({Group.ADMINISTRATOR})
 """Groups that draft policies and exchange rates."""
@@ -18,6 +18,9 @@ PUBLISHERS: Final = frozenset({Group.CONTROLLER, Group.CFO})
 
 POLICY_READERS: Final = DRAFTERS | PUBLISHERS | {Group.LEGAL, Group.FINANCE}
 """Groups that read drafts and simulations."""
+
+TAKES_DOCUMENTS: Final = OPEN | {State.ROUTING}
+"""States in which a request can still be decided, and so takes documents."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,34 @@ _WORDS_WANTED: Final = {
     Verdict.ASK: "Say what you want to know; the requester will read it.",
     Verdict.ANSWER: "Write the answer; whoever asked will read it.",
 }
+
+
+def check_may_add_document(approval: Approval, person: Person, customer_id: str) -> None:
+    """Refuse who may not add a document: who asked for it may, and who is asked now or may decide by now.
+
+    While a question waits for its answer, those are still asked who were; what is returned lies with its requester.
+
+    Args:
+        approval: What the document is for.
+        person: Who wants to add it.
+        customer_id: Who would get the money.
+
+    Raises:
+        Conflict: It can no longer be decided, so nobody adds anything.
+        NotAllowed: They neither asked for it nor are asked.
+    """
+    if approval.state not in TAKES_DOCUMENTS:
+        stands = approval.state.label[:1].lower() + approval.state.label[1:]
+        words = f"The request is {stands} already; documents are added while it is decided."
+        raise Conflict.one("document", f"already_{approval.state}", words)
+    if person.person_id == approval.requester_id and person.active:
+        return
+    check_independent(approval.requester_id, person, customer_id)
+    asked = replace(approval, state=State.WAITING) if approval.state is State.NEEDS_INFORMATION else approval
+    seats = asked.current_stage.seats if asked.current_stage else ()
+    if not any(person.belongs_to(seat.group) or basis_for(asked, person, seat) for seat in seats):
+        words = f"Who asked for it adds documents, and who is asked to decide; you are {person.role}."
+        raise NotAllowed.one("person", "not_asked", words)
 
 
 def may_see(person: Person, requester_id: str) -> bool:

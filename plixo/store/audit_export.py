@@ -10,10 +10,11 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.domain.canonical import can_be_hashed
+from plixo.domain.documents import Document
 from plixo.domain.ids import POLICY_CHAIN, effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
-from plixo.store import approvals, audit, decisions
+from plixo.store import approvals, audit, decisions, documents
 from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
 
@@ -44,7 +45,8 @@ async def _beside(session: AsyncSession, approval_id: str) -> Block:
     try:
         record = await approvals.load(session, approval_id, lock=False)
         made = await decisions.of_approval(session, approval_id)
-        found = _block(approval_id, record, made, await _effect(session, approval_id))
+        added = [_document(one) for one in await documents.of_approval(session, approval_id)]
+        found = {**_block(approval_id, record, made, await _effect(session, approval_id)), "documents": added}
     except _UNREADABLE:
         found = {}
     return found if found and can_be_hashed(found) else {**_block(approval_id, None, (), None), "state": UNREADABLE}
@@ -61,6 +63,7 @@ def _block(
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],
         "effect": effect,
+        "documents": [],
     }
 
 
@@ -72,6 +75,11 @@ def _decision(stored: StoredDecision) -> dict[str, Any]:
         "submitted_at": stored.submitted_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "why": stored.why,
     }
+
+
+def _document(document: Document) -> dict[str, Any]:
+    at = document.added_at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return {**vars(document), "kind": document.kind.value, "added_at": at}
 
 
 async def _effect(session: AsyncSession, approval_id: str) -> dict[str, Any] | None:

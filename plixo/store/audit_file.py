@@ -248,6 +248,23 @@ def _trace_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:
     if any(line.event == "effect_intended" for line in chain):
         yield from _empty_seats(block)
     yield from _effect_problems(chain, block)
+    yield from _document_problems(chain, block)
+
+
+def _document_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:
+    """What was added is what the chain says was added; a file of before there were documents names none."""
+    told = {line.detail["document_id"]: line for line in chain if line.event == "document_added"}
+    rows = {row["document_id"]: row for row in _list(block, "documents")}
+    for document_id, line in told.items():
+        if document_id not in rows:
+            yield f"entry {line.seq} tells of document {document_id}, which is missing"
+    for document_id, row in rows.items():
+        if document_id not in told:
+            yield f"document {document_id} is there, but no entry tells of it"
+        elif any(told[document_id].detail.get(name) != row[name] for name in ("name", "kind", "size", "sha256")):
+            yield f"document {document_id} is not what entry {told[document_id].seq} tells of"
+        elif told[document_id].actor != row["person_id"]:
+            yield f"document {document_id} was added by somebody else than entry {told[document_id].seq} says"
 
 
 def _effect_problems(chain: Sequence[AuditLine], block: Block) -> Iterator[str]:

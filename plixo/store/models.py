@@ -278,6 +278,36 @@ class DecisionRow(Base):
     settled_at: Mapped[datetime | None]
 
 
+class DocumentRow(Base):
+    """A file that somebody added to a request: immutable, and nobody removes it."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("approval_id", "sha256", name="documents_once"),
+        CheckConstraint("kind in ('pdf', 'png', 'jpeg', 'text')", name="documents_kind"),
+        CheckConstraint("size between 1 and 10485760", name="documents_size"),
+    )
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.approval_id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    name: Mapped[str]
+    kind: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[str]
+    added_at: Mapped[datetime]
+
+
+class DocumentPartRow(Base):
+    """A document's bytes, in parts of one length but the last, so that nobody has to hold all of it to pass it on."""
+
+    __tablename__ = "document_parts"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.document_id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes]
+
+
 class EffectRow(Base):
     """The one write to Stripe that a request ends in."""
 

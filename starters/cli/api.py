@@ -61,6 +61,31 @@ class Api:
         """
         return self._answer(self._send("POST", path, json=body))
 
+    def upload(self, *path: str, field: str, name: str, content: bytes) -> Any:  # noqa: ANN401 - parsed JSON
+        """Send a file as a form does.
+
+        Args:
+            path: Its parts under `/api/v1`.
+            field: The form's field.
+            name: What the file is called.
+            content: Its bytes.
+
+        Raises:
+            CommandFailed: It is refused, or there is no answer.
+        """
+        return self._answer(self._send("POST", path, files={field: (name, content, "application/octet-stream")}))
+
+    def download(self, *path: str) -> bytes:
+        """Read what is no JSON; it is held in memory.
+
+        Raises:
+            CommandFailed: It is refused, or there is no answer.
+        """
+        response = self._send("GET", path)
+        if not response.is_success:
+            self._answer(response)
+        return response.content
+
     def follow(self, *path: str, **body: Any) -> Iterator[Any]:  # noqa: ANN401 - parsed JSON
         """Ask for something long that tells how far it is: each line of its answer, the last one the result.
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from starters.cli import views
+from starters.cli import documents, views
 from starters.cli.credit import ApprovalId, Typed
 from starters.cli.example import example
 from starters.cli.failures import USAGE, CommandFailed
@@ -107,3 +107,12 @@ def _several(ids: "Sequence[str]", verdict: str, comment: str, reach: Reach, *, 
     from starters.cli.approvals_several import decide_several  # noqa: PLC0415 - the same
 
     return decide_several(ids, Verdict(verdict), comment, reach, yes=yes)
+
+
+_ONE = "CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+app.command(documents.documents, help_epilogue=example(f"plixo approvals documents {_ONE}"))
+app.command(documents.attach, help_epilogue=example(f"plixo approvals attach {_ONE} contract.pdf"))
+app.command(
+    documents.fetch,
+    help_epilogue=example(f"plixo approvals fetch {_ONE} DO-ABCDEFGHIJKLMNOPQRSTUVWXYZ --output contract.pdf"),
+)

@@ -15,7 +15,7 @@ from plixo.domain.ids import is_approval_id
 from plixo.domain.people import Person
 from plixo.signing.keys import KeyFileError, load_or_create_signing_key
 from plixo.signing.tokens import StaffSigner, StaffVerifier
-from plixo.store import audit_export, people
+from plixo.store import audit_export, documents, people
 from plixo.store.audit_file import (
     Block,
     Checked,
@@ -115,7 +115,8 @@ async def of_database(keys: Path | None, given: Given) -> Proof:
         shelf = await audit_checkpoints.of_database(settings, session, given)
         against = Against(shelf.held)
         async for block in audit_export.blocks(session, await audit_export.known_ids(session)):
-            checked = checked.plus(block, check_block(block, verifier))
+            finding = check_block(block, verifier) or await documents.first_changed(session, block["approval_id"])
+            checked = checked.plus(block, finding)
             against.take(block["approval_id"], hashes_of(block))
     against.finish()
     checked = checked.also([*against.findings, *shelf.findings])

@@ -133,6 +133,19 @@ class Day:
             return await self.actors[role].api.post(where, json={"comment": comment})
         return await self.actors[role].decide(approval_id, verdict, comment)
 
+    async def add_document(self, approval_id: str, role: str, content: bytes) -> httpx.Response:
+        """A file under a name of its own, through the page's form and through the API; taken along again."""
+        name = f"{self.canaries.sing('document-name')}.pdf"
+        actor, place = self.actors[role], f"/approvals/{approval_id}/documents"
+        sent = {"document": (name, content, "application/pdf")}
+        page = await actor.console.post(place, files=sent)
+        answer = await actor.api.post(f"/api/v1{place}", files=sent)
+        if answer.is_success:
+            assert self.canaries.sung["document-name"] in page.text
+            taken = await actor.api.get(f"/api/v1{place}/{answer.json()['document_id']}")
+            assert taken.content == content
+        return answer
+
     async def until(self, approval_id: str, state: str) -> None:
         async def there() -> bool:
             return bool((await self.actors["billing_admin"].show(approval_id))["state"] == state)
@@ -202,6 +215,10 @@ async def test_no_word_of_people_or_stripe_is_left_where_others_can_read_it(day:
     customer, invoice = await day.customer()
     approved, rejected = await day.ask("approved", customer, invoice), await day.ask("rejected", customer)
     withdrawn, refused = await day.ask("withdrawn", customer), await day.ask("refused", customer)
+    words = day.canaries.sing("document-content").encode()
+    await day.actors["billing_admin"].console.post("/sign-in", data={"person": "p-billing-admin"})
+    assert (await day.add_document(approved, "billing_admin", b"%PDF-1.7\n" + words)).json()["added"] is False
+    assert (await day.add_document(refused, "billing_admin", b"MZ\x00" + words)).status_code == 422
     details = await current_details(day.temporal, f"credit/{approved}")
 
     assert (await day.say(refused, "billing_admin", "approve", "refused")).status_code == 403
@@ -229,6 +246,8 @@ async def test_no_word_of_people_or_stripe_is_left_where_others_can_read_it(day:
     assert canaries.heard((data / "plixo.db").read_bytes() + (data / "plixo.db-wal").read_bytes()) > {
         "approved-note",
         "customer-name",
+        "document-name",
+        "document-content",
     }, "where they belong"
 
 
@@ -270,6 +289,7 @@ async def _mails_reach_whom_they_concern(day: Day) -> None:
     sent = await until("every mail to have left", left)
     heard = [(str(one["To"]), day.canaries.heard(one.as_bytes())) for one in sent]
     assert {to for to, found in heard if found} == concerned
+    assert [to for to, found in heard if found & {"document-name", "document-content"}] == [], "nobody is sent one"
 
 
 @pytest.fixture

@@ -190,3 +190,31 @@ def test_a_policy_is_drafted_tried_and_published_without_javascript(
     expect(controller.get_by_text("They are not re-planned")).to_be_visible()
     controller.get_by_role("button", name="Publish version").click()
     expect(controller.get_by_text("It holds from now on")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with javascript", "without javascript"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_document_is_added_listed_and_taken_along(
+    served: Any, watch: Any, screen: dict[str, int], *, script: bool
+) -> None:
+    customer, invoice = customer_with_invoice(served, f"Example Documents {screen['width']} {script}")
+    path = ask(watch("billing-admin", DESK), customer, invoice, "670.00")
+    controller = watch("controller", screen, java_script_enabled=script)
+    controller.goto(path)
+    content = f"%PDF-1.7 As agreed. {path} {script}".encode()
+    for name, sent in (("macro.pdf", b"PK\x03\x04\x00"), ("x" * 80 + ".html", content)):
+        file: Any = {"name": name, "mimeType": "application/pdf", "buffer": sent}
+        controller.get_by_label("Add a document").set_input_files(file)
+        controller.get_by_role("button", name="Add it").click()
+        if name == "macro.pdf":
+            expect(controller.get_by_role("alert")).to_contain_text("this looks like an Office file or an archive")
+            controller.get_by_role("alert").get_by_role("link").click()
+            assert controller.evaluate("document.activeElement.id") == "document"
+    expect(controller.get_by_text("The document is added")).to_be_visible()
+    controller.wait_for_load_state()  # its styles, too
+    assert controller.evaluate("document.documentElement.scrollWidth") <= screen["width"]
+    with controller.expect_download() as coming:
+        controller.get_by_role("link", name="x" * 80 + ".html.pdf").click()
+    assert coming.value.suggested_filename == "x" * 80 + ".html.pdf"
+    assert coming.value.path().read_bytes() == content
+    assert httpx.URL(controller.url).path == path, "and the page is still there"

@@ -27,6 +27,8 @@ SAID = {
     "changed": "Asked for. Who decides is not what you were shown when you checked it; the history says what changed.",
     "known": "That was asked for already; here it is. It was not asked for twice.",
     "accepted": "Your decision is recorded.",
+    "document": "The document is added; whoever may see the request can read it.",
+    "document-known": "That document was here already; it was not added twice.",
     "kept": "Your decision is signed and kept; it is taken up as soon as the workflow can be reached.",
 }
 """What a page may be told to say after a form was sent; nothing else is ever repeated from an address."""
@@ -52,7 +54,7 @@ async def show_inbox(visit: PageVisit) -> Response:
 async def show(visit: PageVisit, approval_id: str) -> Response:
     """One request; mails link here."""
     said = SAID.get(visit.request.query_params.get("said", ""), "")
-    return await _shown(visit, approval_id, {"said": said})
+    return await shown(visit, approval_id, {"said": said})
 
 
 @router.post("/approvals/{approval_id}/decisions")
@@ -69,7 +71,7 @@ async def decide_on(visit: PageVisit, approval_id: str, sent: Fields) -> Respons
         said = await _say(visit, approval_id, Verdict(verdict), comment, amount)
     except Refused as refusal:
         typed = {"comment": comment, "amount": amount} if sent.get("part") else {"comment": comment}
-        return await _shown(visit, approval_id, {"refusal": refusal, **typed})
+        return await shown(visit, approval_id, {"refusal": refusal, **typed})
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
@@ -81,7 +83,7 @@ async def withdraw(visit: PageVisit, approval_id: str, sent: Fields) -> Response
     try:
         said = await _say(visit, approval_id, Verdict.WITHDRAW, comment)
     except Refused as refusal:
-        return await _shown(visit, approval_id, {"refusal": refusal, "comment": comment})
+        return await shown(visit, approval_id, {"refusal": refusal, "comment": comment})
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
@@ -93,7 +95,8 @@ async def _say(visit: Visit, approval_id: str, verdict: Verdict, comment: str, a
     return "kept" if answer.answer == "kept" else "accepted"
 
 
-async def _shown(visit: Visit, approval_id: str, more: Mapping[str, Any]) -> Response:
+async def shown(visit: Visit, approval_id: str, more: Mapping[str, Any]) -> Response:
+    """The page of a request, with what is to be said on it."""
     record = await visible(visit, approval_id)
     refusal: Refused | None = more.get("refusal")
     context = {

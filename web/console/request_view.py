@@ -9,6 +9,7 @@ from plixo.domain.approval import State
 from plixo.domain.change import TargetKind
 from plixo.domain.clocks import Happening
 from plixo.domain.decision import Decision
+from plixo.domain.documents import Document
 from plixo.domain.duties import basis_for, check_independent, may_see, may_see_all
 from plixo.domain.effects import TargetFacts, credit_params, still_holds
 from plixo.domain.ids import is_approval_id
@@ -20,9 +21,10 @@ from plixo.domain.reasons import STRIPE_REASONS
 from plixo.domain.refusals import NotAllowed, NotFound
 from plixo.messages.approvals import Standing
 from plixo.ports import Record, StoredDecision
-from plixo.store import approvals, audit, decisions, inbox, people
+from plixo.store import approvals, audit, decisions, documents, inbox, people
 from web.console import timeline, year
 from web.console.deciding import Deciding, deciding
+from web.console.documents_view import Documents, documents_of
 from web.console.words import exact, target
 from web.identity import Visit
 
@@ -85,6 +87,7 @@ class RequestView:
         pending: What else is asked for this customer.
         steps: The history.
         nothing: What happens if nobody does anything.
+        documents: What was added to it.
     """
 
     record: Record
@@ -96,6 +99,7 @@ class RequestView:
     pending: Sequence[Record]
     steps: Sequence[timeline.Step]
     nothing: str
+    documents: Documents
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class _Rows:
     everybody: Mapping[str, Person]
     applied: Sequence[Record]
     pending: Sequence[Record]
+    added: Sequence[Document]
 
 
 async def visible(visit: Visit, approval_id: str) -> Record:
@@ -138,6 +143,7 @@ async def view(visit: Visit, record: Record) -> RequestView:
         pending=[other for other in rows.pending if other.approval.approval_id != record.approval.approval_id],
         steps=timeline.timeline(rows.lines, rows.everybody),
         nothing=_nothing(rows.record, rows.everybody, zone, now),
+        documents=documents_of(visit, rows.record, rows.added),
     )
 
 
@@ -151,6 +157,7 @@ async def _read(visit: Visit, record: Record) -> _Rows:
             everybody={person.person_id: person for person in await people.everybody(session)},
             applied=await inbox.applied_since(session, customer, year.since(visit.now)),
             pending=await inbox.pending_for(session, visit.person, customer),
+            added=await documents.of_approval(session, approval_id),
         )
 
 

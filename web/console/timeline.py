@@ -6,6 +6,7 @@ from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Final
 
 from plixo.domain.decision import Verdict
+from plixo.domain.documents import DocumentKind, size_text
 from plixo.domain.effects import EffectKind
 from plixo.domain.escalation import basis_in_words
 from plixo.domain.path import DELEGATE
@@ -158,6 +159,11 @@ def _interrupted(detail: Detail) -> str:
     return f"went on: its workflow {words.get(how, f'was {how}')}"
 
 
+def _document_added(detail: Detail) -> str:
+    kind, size = DocumentKind(detail["kind"]), size_text(int(detail["size"]))
+    return f"added the document {detail['name']} ({kind.label}, {size})"
+
+
 def _done(detail: Detail) -> str:
     words = {EffectKind.CREDIT_NOTE: "made the credit note", EffectKind.BALANCE_TRANSACTION: "credited the balance"}
     return f"{words[EffectKind(detail['kind'])]} in Stripe"
@@ -202,6 +208,8 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "effect_refused": _refused("stopped before Stripe"),
     "effect_failed": _refused("could not apply it"),
     "effect_done_after_refusal": _plain("found that an earlier try was carried out in Stripe all the same"),
+    "document_added": _document_added,
+    "document_refused": _refused("was not let add a document"),
     "operated": _operated,
     "policy_drafted": lambda detail: f"drafted a policy after version {detail['base_version']}",
     "policy_published": _published,
@@ -219,6 +227,7 @@ _BAD: Final = frozenset(
         "open_refused",
         "decision_refused",
         "decision_conflict",
+        "document_refused",
         "effect_refused",
         "effect_failed",
         "policy_draft_refused",

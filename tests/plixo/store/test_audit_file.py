@@ -403,3 +403,37 @@ def test_a_chain_whose_request_was_removed_is_named(verifier: StaffVerifier) -> 
 def test_another_file_is_refused_as_such(other: object, verifier: StaffVerifier) -> None:
     with pytest.raises(NotAnAuditFile):
         verify_document(other, verifier)
+
+
+DOCUMENT = {"document_id": "DO-1", "name": "mail.pdf", "kind": "pdf", "size": 5, "sha256": "ab"}
+
+
+def with_a_document(key: OKPKey, row: Document | None, *, told: bool = True, **changed: Any) -> Document:
+    """A request that waits, with a document in its row, in its chain, or in both."""
+    events = [("requested", "p-ada", {}), ("opened", "system", {"state": "waiting"})]
+    events += [("document_added", "p-ada", {**DOCUMENT, **changed})] if told else []
+    made = block(key, SECOND, "waiting", chained(SECOND, *events))
+    return {**made, "documents": [{"person_id": "p-ada", **row}] if row else []}
+
+
+def test_a_document_is_what_its_entry_tells_of(key: OKPKey, verifier: StaffVerifier) -> None:
+    assert check_block(with_a_document(key, DOCUMENT), verifier) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "how", "said"),
+    [
+        (None, {}, "entry 3 tells of document DO-1, which is missing"),
+        (DOCUMENT, {"told": False}, "document DO-1 is there, but no entry tells of it"),
+        ({**DOCUMENT, "name": "other.pdf"}, {}, "document DO-1 is not what entry 3 tells of"),
+        ({**DOCUMENT, "kind": "text"}, {}, "document DO-1 is not what entry 3 tells of"),
+        ({**DOCUMENT, "size": 6}, {}, "document DO-1 is not what entry 3 tells of"),
+        ({**DOCUMENT, "sha256": "cd"}, {}, "document DO-1 is not what entry 3 tells of"),
+        ({**DOCUMENT, "person_id": "p-carl"}, {}, "document DO-1 was added by somebody else than entry 3 says"),
+    ],
+    ids=["gone", "never told of", "renamed", "another kind", "another size", "other bytes", "another person"],
+)
+def test_a_document_that_is_not_what_was_added_is_named(
+    key: OKPKey, verifier: StaffVerifier, row: Document | None, how: dict[str, Any], said: str
+) -> None:
+    assert check_block(with_a_document(key, row, **how), verifier) == f"{SECOND}: {said}"

@@ -8,10 +8,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from plixo.domain.approval import State
 from plixo.domain.checkpoint import Checkpoint
+from plixo.domain.documents import Document, DocumentKind
 from plixo.domain.effects import Effect, EffectKind
 from plixo.domain.money import Money
 from plixo.ports import AuditEntry
-from plixo.store import checkpoints, drafts, policies
+from plixo.store import checkpoints, documents, drafts, policies
 from plixo.store.models import Base
 from tests.support.rows import NOW, Rows
 
@@ -59,6 +60,8 @@ MOVES = {
     "policy_drafts": set(),
     "policy_publications": set(),
     "checkpoints": set(),
+    "documents": set(),
+    "document_parts": set(),
 }
 FIXED = [
     (table, column.name) for table, moves in MOVES.items() for column in Base.metadata.tables[table].columns
@@ -79,6 +82,20 @@ def effect(approval_id: str, **changed: Any) -> Effect:
     return Effect(**{**usual, **changed})
 
 
+def document(approval_id: str, **changed: Any) -> Document:
+    usual = {
+        "document_id": f"DO-{approval_id}",
+        "approval_id": approval_id,
+        "person_id": "p-billing-admin",
+        "name": "mail.pdf",
+        "kind": DocumentKind.PDF,
+        "size": 5,
+        "sha256": "hash",
+        "added_at": NOW,
+    }
+    return Document(**{**usual, **changed})
+
+
 async def run(rows: Rows, statement: str, **values: Any) -> int:
     async with rows.ledger.begin() as tx:
         return int((await tx.session.execute(text(statement), values)).rowcount)  # type: ignore[attr-defined]
@@ -93,6 +110,7 @@ async def filled(rows: Rows) -> str:
         await policies.publish(tx.session, "hash", "content", NOW)
         await drafts.insert(tx.session, drafts.Draft("PD-1", "policy", "p-administrator", NOW, "hash", "{}", 1, ""))
         await drafts.publish(tx.session, "PD-1", 1, "p-controller", NOW)
+        await documents.insert(tx.session, document(approval_id), b"%PDF-")
         await checkpoints.insert(tx.session, Checkpoint(1, NOW.isoformat(), "root", 1, 3), "signed")
     return approval_id
 
@@ -193,3 +211,27 @@ async def test_what_is_read_for_reading_cannot_be_kept_by_mistake(either_rows: R
     async with either_rows.ledger.read() as session:
         await session.execute(text("update approvals set why = 'oops'"))
     assert (await either_rows.record(approval_id)).why == ""
+
+
+async def test_the_same_bytes_are_on_a_request_once(either_rows: Rows) -> None:
+    first, second = await either_rows.ask(), await either_rows.ask()
+    async with either_rows.ledger.begin() as tx:
+        await documents.insert(tx.session, document(first), b"%PDF-")
+        await documents.insert(tx.session, document(second), b"%PDF-")
+    with pytest.raises(IntegrityError):
+        async with either_rows.ledger.begin() as tx:
+            await documents.insert(tx.session, document(first, document_id="DO-2"), b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"kind": "html"}, {"size": 0}, {"size": 10 * 1024 * 1024 + 1}, {"person_id": "p-nobody"}, {"approval_id": "CR-x"}],
+    ids=str,
+)
+async def test_a_document_that_can_be_none_is_refused(either_rows: Rows, changed: dict[str, Any]) -> None:
+    approval_id = await either_rows.ask()
+    made = {**vars(document(approval_id)), "kind": "pdf", **changed}
+    columns = ", ".join(made)
+    values = ", ".join(f":{name}" for name in made)
+    with pytest.raises(IntegrityError):
+        await run(either_rows, f"insert into documents ({columns}) values ({values})", **{**made, "added_at": str(NOW)})

@@ -13,12 +13,13 @@ from sqlalchemy import make_url
 from demo.waiting import until
 from plixo.bootstrap import open_staff, open_workshop
 from plixo.domain.approval import State
-from plixo.store import outbox
+from plixo.store import documents, outbox
 from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.store.models import Base
 from plixo.store.roles import STAFF, WORKER, CannotGrant, Roles, apply, statements
 from starters import drafting
+from starters.documents import Adding, add_document
 from tests.support.databases import SERVER, database
 from tests.support.desk import open_office
 from tests.support.house import House, open_house
@@ -84,20 +85,21 @@ SIGNED = {
 }
 NOT_THE_WORKERS = (
     "sessions", "people", "policies", "policy_drafts", "policy_publications", "rates", "logins", "sign_in_attempts",
-    "approvals", "decisions",
+    "documents", "document_parts", "approvals", "decisions",
 )  # fmt: skip
 
 
 @pytest.mark.postgres
 @pytest.mark.asvs("13.2.2")
-def test_a_worker_can_store_no_session_person_policy_request_or_decision(granted: str, roles: Roles) -> None:
+def test_a_worker_can_store_no_session_person_policy_request_decision_or_document(granted: str, roles: Roles) -> None:
     for table in NOT_THE_WORKERS:
         assert refused(granted, roles.worker, f"insert into {table} default values"), table
     for table in NOT_THE_WORKERS[:-2]:
         for column in TABLES[table].columns:
             change = f"update {table} set {column.name} = {column.name} where false"
             assert refused(granted, roles.worker, change), f"{table}.{column.name}"
-    for table in ("sessions", "logins", "sign_in_attempts", "policy_drafts", "policy_publications"):
+    not_even_read = ("sessions", "logins", "sign_in_attempts", "policy_drafts", "policy_publications")
+    for table in (*not_even_read, "documents", "document_parts"):
         assert refused(granted, roles.worker, f"select from {table}"), f"a worker has no business in {table}"
 
 
@@ -114,7 +116,7 @@ def test_what_was_signed_is_nobodys_to_change(granted: str, roles: Roles, table:
 @pytest.mark.asvs("16.4.2")
 def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, roles: Roles) -> None:
     kept = ("approvals", "decisions", "effects", "audit", "policies", "people", "outbox", "rates")
-    kept += ("policy_drafts", "policy_publications")
+    kept += ("policy_drafts", "policy_publications", "documents", "document_parts")
     for role in (roles.staff, roles.worker):
         for table in kept:
             assert refused(granted, role, f"delete from {table} where false"), f"{role} {table}"
@@ -151,8 +153,8 @@ def test_the_staff_side_moves_no_money_and_names_nobody(granted: str, roles: Rol
 
 @pytest.mark.postgres
 @pytest.mark.asvs("13.2.2")
-def test_the_staff_side_adds_policies_and_drafts_and_changes_none(granted: str, roles: Roles) -> None:
-    for table in ("policies", "policy_drafts", "policy_publications"):
+def test_the_staff_side_adds_policies_drafts_and_documents_and_changes_none(granted: str, roles: Roles) -> None:
+    for table in ("policies", "policy_drafts", "policy_publications", "documents", "document_parts"):
         names = ", ".join(column.name for column in TABLES[table].columns)
         assert not refused(granted, roles.staff, f"insert into {table} ({names}) select {names} from {table}"), table
         for column in TABLES[table].columns:
@@ -179,6 +181,21 @@ async def test_the_console_drafts_and_publishes_under_its_role(granted: str, rol
         found = [await drafting.publish_draft(desk, who, draft.draft_id) for draft in made]
         await engine.dispose()
     assert [(draft.version, draft.published_by) for draft in found] == [(2, "p-controller"), (None, "p-controller")]
+
+
+@pytest.mark.postgres
+async def test_the_console_keeps_and_reads_a_document_under_its_role(granted: str, roles: Roles) -> None:
+    async with open_office(granted) as office:
+        approval_id = await office.asked()
+        engine = open_engine(under(granted, roles.staff))
+        desk = replace(office.desk, ledger=SqlLedger(engine))
+        content = b"%PDF-" + bytes(documents.PART)
+        adding = Adding(office.rows.people["billing_admin"], "mail.pdf", content)
+        added = await add_document(desk, approval_id, adding)
+        async with desk.ledger.read() as session:
+            found = [await documents.part(session, added.document, at) for at in documents.parts(added.document)]
+        await engine.dispose()
+    assert b"".join(found) == content
 
 
 @pytest.mark.postgres

@@ -16,8 +16,10 @@ from joserfc.jwk import OKPKey
 
 from plixo.signing.keys import load_or_create_signing_key
 from plixo.signing.tokens import StaffSigner
+from starters.documents import Adding, add_document
 from tests.starters.cli.conftest import Ran
 from tests.support.house import House
+from tests.support.rows import tamper as tamper_with
 
 Plixo = Callable[..., Ran]
 NOW = datetime(2026, 8, 3, tzinfo=UTC)
@@ -92,6 +94,30 @@ async def test_an_exported_file_is_found_whole_where_there_is_nothing_but_the_ke
     assert "The keys are the file's own: whoever could write the file could have chosen them." in " ".join(
         alone.out.split()
     )
+
+
+@pytest.mark.asvs("16.4.2")
+async def test_a_document_is_named_in_the_story_and_its_bytes_are_checked(
+    told: House, plixo: Plixo, tmp_path: Path
+) -> None:
+    every = (await asyncio.to_thread(plixo, "audit", "export", "--json")).document
+    waiting = next(block["approval_id"] for block in every["requests"] if block["state"] == "waiting")
+    adding = Adding(told.people["billing_admin"], "mail.pdf", b"%PDF-1.7 As agreed.")
+    document = (await add_document(told.desk, waiting, adding)).document
+    story = " ".join((await asyncio.to_thread(plixo, "audit", "export", waiting)).out.split())
+    assert "Document added, by Billing Admin" in story
+    assert f"name mail.pdf; size {document.size}; sha256" in story
+    sealed = (await asyncio.to_thread(plixo, "audit", "export", waiting, "--json")).document
+    assert [one["sha256"] for one in sealed["requests"][0]["documents"]] == [document.sha256]
+    await asyncio.to_thread(plixo, "audit", "export", waiting, "--html", str(tmp_path / "audit.html"))
+    page = (tmp_path / "audit.html").read_text()
+    assert "<h3>Documents</h3>" in page
+    assert f"mail.pdf (PDF, {document.size} bytes)<br>SHA-256 {document.sha256}</dd>" in page
+    assert (await asyncio.to_thread(plixo, "audit", "verify")).code == 0
+    tamper_with(told.settings.database_url, "update document_parts set content = x'00'")
+    ran = await asyncio.to_thread(plixo, "audit", "verify", "--json")
+    found = f"{waiting}: the bytes of document {document.document_id} are not those that were added"
+    assert (ran.code, ran.document["findings"]) == (1, [found])
 
 
 Tamper = Callable[[dict[str, Any]], object]

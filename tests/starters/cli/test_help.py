@@ -27,7 +27,8 @@ PROMISED = """
     db roles; backup; restore; temporal resume; worker promote;
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
     approvals list;
-    approvals show; approvals approve; approvals reject; policy show; policy check;
+    approvals show; approvals approve; approvals reject;
+    approvals documents; approvals attach; approvals fetch; policy show; policy check;
     policy versions; policy drafts; policy draft; policy publish; policy simulate; policy rates show; policy rates set;
     people list; people check;
     customers list; invoices list; login; status; audit verify; audit export; audit checkpoint; stripe reconcile;
