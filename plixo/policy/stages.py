@@ -1,7 +1,7 @@
 """How the people of a route are asked, and who decides in an empty group's place: two optional parts of the limits.
 
 A policy may ask for more people, in another order, and go on after a rejection. It cannot leave out a group that the
-route asks, ask nobody of one, or let anybody take the CFO's place, whose word is behind the ceilings.
+route asks, ask nobody of one, or let others decide for an empty CFO group, whose word is behind the ceilings.
 """
 
 import re
@@ -41,7 +41,7 @@ def parse_fallbacks(value: object) -> dict[Group, Group]:
     """Per group, who decides in its place.
 
     Raises:
-        PolicyInvalid: It names somebody who approves nothing, or stands for the CFO.
+        PolicyInvalid: It names a group that approves nothing, or is for another one than Controller and Legal.
     """
     found = {}
     for name, to in _table(value, "fallback").items():

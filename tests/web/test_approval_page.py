@@ -290,6 +290,7 @@ async def test_who_decides_in_an_empty_groups_place_is_said_and_told_in_the_hist
     approval_id = await house.asked()
     cfo = await house.visitor("cfo")
     words = plain(await cfo.get(f"/approvals/{approval_id}"))
+    assert "Waiting on Controller (CFO in its place)" in words
     assert "Waiting. CFO can decide." in words
     assert "Nobody of Controller could when it was asked, so CFO decides in its place." in words
     assert "Plixo found nobody of Controller who could decide; CFO decides in its place" in words

@@ -105,6 +105,13 @@ def policy_content(plain: dict[str, Any], table: dict[str, Any]) -> str:
     return json.dumps({"limits": plain, "table": table})
 
 
+def test_the_example_in_the_docs_is_a_policy() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
+    example = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    said = policy(limits(**example)).limits("credit")
+    assert (said.stages["both"][1], said.fallbacks) == (StagePlan(((C, 2),), one_rejection_ends=False), {L: CFO})
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "problem"),
     [
