@@ -8,7 +8,15 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.clocks import EARLY_SECONDS, check_due, escalate, remind_again, strike, with_clocks
+from activities.clocks import (
+    EARLY_SECONDS,
+    check_due,
+    escalate,
+    remind_again,
+    strike,
+    tell_of_empty_groups,
+    with_clocks,
+)
 from activities.letters import (
     ask_approvers,
     ask_requester,
@@ -171,6 +179,7 @@ class ApprovalActivities:
         await tx.save(opened)
         detail = {"state": opened.approval.state.value, "path": list(opened.approval.path.describe())}
         await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
+        await tell_of_empty_groups(tx, record, opened, now)
         await _post(tx, await _letters_after_opening(tx, opened), now)
         return opened
 
@@ -203,6 +212,7 @@ class ApprovalActivities:
         await tx.save(moved_on)
         detail = _decision_detail(record, decision, after)
         await tx.audit(_entry(moved_on, "decision_recorded", decision.person_id, detail), now)
+        await tell_of_empty_groups(tx, record, moved_on, now)
         await _post(tx, await _letters_after(tx, record, moved_on), now)
         return Recorded(decision.decision_id, "accepted", "", standing(moved_on))
 

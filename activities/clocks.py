@@ -10,13 +10,13 @@ from temporalio.exceptions import ApplicationError
 from plixo.domain.approval import State
 from plixo.domain.business_time import Calendar, NeverOpen, hours_after, parse_office
 from plixo.domain.clocks import Event, Happening, Moments, Pause, office, repeated, resumed, stage_moments
-from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_see_all
-from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_group
+from plixo.domain.duties import asked_elsewhere, basis_for, may_see_all
+from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_fallback, basis_of_group
 from plixo.domain.path import OFFICE_HOURS, Clock, Escalation, Seat, Stage
 from plixo.domain.people import Person
-from plixo.domain.refusals import NotAllowed
+from plixo.domain.seating import Case, Seating, seatings
 from plixo.messages.approvals import Step
-from plixo.ports import Calendars, Record, Transaction
+from plixo.ports import AuditEntry, Calendars, Record, Transaction
 
 ANSWER_HOURS: Final = 40
 """Business hours of the requester's after which an unanswered question returns the request: five days."""
@@ -51,9 +51,20 @@ async def with_clocks(tx: Transaction, calendars: Calendars, record: Record, now
         moments = resumed(moments, stage, _calendars_of(stage, asked, calendars, now), now)
         return _with(record, moments, moments.due)
     if state is State.WAITING and moments is None and record.stage_since == now:
-        moments = await _stage_moments(tx, calendars, record, now)
-        return _with(record, moments, moments.due)
+        return await _begun(tx, calendars, record, now)
     return record
+
+
+async def _begun(tx: Transaction, calendars: Calendars, record: Record, now: datetime) -> Record:
+    """The record with who could decide on a stage that begins now, those in an empty group's place, and its clock."""
+    stage = record.approval.path.stages[record.approval.stage]
+    fallbacks = {seat.fallback for seat in stage.seats if seat.fallback}
+    found = seatings(stage, await tx.members({*stage.groups, *fallbacks}), case_of(record))
+    instead = tuple(_instead(one, now) for one in found if one.fallback)
+    could = tuple((one.seat.group, len(one.able)) for one in found)
+    moments = moments_of(stage, {one.seat: one.able for one in found}, calendars, now)
+    approval = replace(record.approval, escalated=instead, could=could)
+    return _with(replace(record, approval=approval), moments, moments.due)
 
 
 def _with(record: Record, moments: Moments, due: int) -> Record:
@@ -66,8 +77,10 @@ async def _stage_moments(tx: Transaction, calendars: Calendars, record: Record, 
 
 
 async def _asked_people(tx: Transaction, record: Record, stage: Stage) -> Mapping[Seat, Sequence[Person]]:
-    members = await tx.members(stage.groups)
-    return {seat: [one for one in members if _asked(record, seat, one)] for seat in stage.seats}
+    fallen = {one.seat: one for one in record.approval.escalated if one.fallback}
+    instead = await tx.people({person_id for one in fallen.values() for person_id, _basis in one.stand_ins})
+    members = (*await tx.members(stage.groups), *instead.values())
+    return {seat: [one for one in members if _asked(record, seat, one, fallen.get(seat.group))] for seat in stage.seats}
 
 
 async def _requesters_hours(tx: Transaction, calendars: Calendars, record: Record, hours: int, now: datetime) -> int:
@@ -81,6 +94,32 @@ async def _requesters_hours(tx: Transaction, calendars: Calendars, record: Recor
     except NeverOpen:
         ends = hours_after(usual, now, hours)
     return int(ends.timestamp())
+
+
+def case_of(record: Record) -> Case:
+    """What matters of a request when it is worked out who could decide on it."""
+    return Case(record.approval, record.change.customer_id, record.base_minor)
+
+
+async def tell_of_empty_groups(tx: Transaction, before: Record, after: Record, now: datetime) -> None:
+    """Write down for a stage that has just begun in which of its groups nobody could decide, and who does instead."""
+    approval = after.approval
+    if after.moments is None or (before.moments and before.approval.stage == approval.stage):
+        return
+    instead = {one.seat: one for one in approval.escalated if one.fallback}
+    for group, people in approval.could:
+        found = instead.get(group)
+        if found or not people:
+            who = [person_id for person_id, _basis in found.stand_ins] if found else []
+            detail = {"group": group.value, "to": found.to if found else "", "people": who}
+            await tx.audit(AuditEntry(approval.approval_id, "group_empty", "system", detail), now)
+
+
+def _instead(found: Seating, now: datetime) -> Escalated:
+    assert found.fallback is not None
+    basis = basis_of_fallback(found.fallback)
+    stand_ins = tuple((person.person_id, basis) for person in found.able)
+    return Escalated(found.seat.group, found.fallback.value, int(now.timestamp()), stand_ins, fallback=True)
 
 
 def moments_of(stage: Stage, asked: Mapping[Seat, Sequence[Person]], calendars: Calendars, now: datetime) -> Moments:
@@ -162,27 +201,16 @@ async def _stand_ins(tx: Transaction, record: Record, seat: Seat, to: Escalation
         for person, basis in found
         if not person.belongs_to(seat.group)
         and may_see_all(person)
-        and _able(record, seat, person)
+        and not case_of(record).against(seat, person)
         and not asked_elsewhere(record.approval, person)
+        and not basis_for(record.approval, person, seat)
     ]
 
 
-def _asked(record: Record, seat: Seat, person: Person) -> bool:
-    return person.belongs_to(seat.group) and _able(record, seat, person)
-
-
-def _able(record: Record, seat: Seat, person: Person) -> bool:
-    """Whether nothing but their group could speak against the person."""
-    approval = record.approval
-    said = [known for known in approval.decisions if known.verdict.settles and known.round == approval.round]
-    if any(known.person_id == person.person_id for known in said):
-        return False
-    try:
-        check_independent(approval.requester_id, person, record.change.customer_id)
-        check_limit(seat, person, record.base_minor, approval.kind)
-    except NotAllowed:
-        return False
-    return True
+def _asked(record: Record, seat: Seat, person: Person, fallen: Escalated | None = None) -> bool:
+    """Whether they are asked for the seat, or for the empty one's fallback, and could decide."""
+    meant = person.belongs_to(seat.group) or bool(fallen and fallen.basis_of(person.person_id))
+    return meant and not case_of(record).against(seat, person)
 
 
 def _calendar(calendars: Calendars, person: Person, clock: Clock, now: datetime) -> Calendar:

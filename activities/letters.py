@@ -23,7 +23,7 @@ async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[
         template: `asked` or `reminder`.
     """
     approval = record.approval
-    members = await tx.members(approval.waiting_groups())
+    members = await _asked(tx, record)
     requester = await _requester(tx, record)
     step = f"{template}/{approval.round}.{approval.stage}"
     if approval.agreed_minor != approval.amount_minor:
@@ -35,7 +35,7 @@ async def remind_people(tx: Transaction, record: Record, reminders: Sequence[Eve
     """A letter to each person whom a reminder is for and who may still decide; one, where several are due at once."""
     if not reminders:
         return []
-    members = await tx.members(record.approval.waiting_groups())
+    members = await _asked(tx, record)
     requester = await _requester(tx, record)
     letters = []
     for person in members:
@@ -94,6 +94,16 @@ async def raise_alarm(tx: Transaction, record: Record) -> list[Letter]:
     return [_letter(record, step, person, "needs_attention", requester) for person in readers.values()]
 
 
+async def _asked(tx: Transaction, record: Record) -> list[Person]:
+    """Everybody of the groups that are waited for, and of those that decide in an empty one's place."""
+    approval = record.approval
+    groups = approval.waiting_groups()
+    fallen = [one for one in approval.escalated if one.fallback and one.seat in groups]
+    instead = await tx.people({person_id for one in fallen for person_id, _basis in one.stand_ins})
+    found = {person.person_id: person for person in (*await tx.members(groups), *instead.values())}
+    return list(found.values())
+
+
 async def _requester(tx: Transaction, record: Record) -> Person | None:
     requester_id = record.approval.requester_id
     return (await tx.people([requester_id])).get(requester_id)
@@ -126,7 +136,7 @@ def _letter(record: Record, step: str, person: Person, template: str, requester:
         "reason": record.change.reason.label,
         "target": record.change.target.number or record.change.target.kind.label,
         "target_kind": record.change.target.kind.value,
-        "why_asked": record.approval.path.why,
+        "why_asked": _why_asked(record, person),
         "note": record.change.note,
         "due": record.due_at.isoformat() if record.due_at else "",
         "time_zone": person.time_zone,
@@ -136,3 +146,10 @@ def _letter(record: Record, step: str, person: Person, template: str, requester:
     }
     key = f"{record.approval.approval_id}/{step}/{person.person_id}"
     return Letter(key, person.email, template, context, record.bulk)
+
+
+def _why_asked(record: Record, person: Person) -> str:
+    """The rule in words, and in whose place somebody is asked."""
+    fallen = [one for one in record.approval.escalated if one.fallback and one.basis_of(person.person_id)]
+    said = (f"Nobody of {one.seat.label} could decide, so {one.label} decides in its place." for one in fallen)
+    return " ".join([record.approval.path.why, *said])

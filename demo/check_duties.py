@@ -95,11 +95,13 @@ def _against_seat(scene: Scene, request: Row, body: Row, person: Row) -> Iterato
 
 
 def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
-    """Whether the signed path names them among those who may decide once others have had their time.
+    """Whether the signed path names them among those who may decide in the group's place.
 
-    That their time was over is the house's own word; here counts that nobody else than those was ever let in.
+    That others have had their time is the house's own word; here counts that nobody else than those was ever let in.
     """
     stage = request["path"]["stages"][body["stage"]]
+    if body.get("basis", "").startswith("fallback:"):
+        return _falls_back(scene, body, person, stage)
     index = next(number for number, seat in enumerate(stage["seats"]) if seat["group"] == body["group"])
     clock = stage["clocks"][index] if stage.get("clocks") else stage["clock"]
     named = {step["to"] for step in clock.get("escalations", [])}
@@ -114,12 +116,25 @@ def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
     return asked["active"] and body["group"] in asked["groups"] and asked["delegate_id"] == person["person_id"]
 
 
+def _falls_back(scene: Scene, body: Row, person: Row, stage: Row) -> bool:
+    """Whether the signed seat names their group, and the audit log says that nobody of the seat's own could decide."""
+    group = body["basis"].partition(":")[2]
+    seat = next(seat for seat in stage["seats"] if seat["group"] == body["group"])
+    told = [line["detail"] for line in scene.house.chain(body["approval_id"]) if line["event"] == "group_empty"]
+    said = any(
+        (detail.get("group"), detail.get("to")) == (body["group"], group) and body["person_id"] in detail["people"]
+        for detail in told
+        if isinstance(detail, dict)
+    )
+    return said and seat.get("fallback") == group and group in person["groups"]
+
+
 def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, str]]]:
     """The most that may be moved, and what is lacking before anything may."""
     lacks = [
         ("effect_despite_refusal", f"{body['person_id']} said {body['verdict']}.")
         for body in decisions
-        if body["verdict"] in {"reject", "return", "withdraw"}
+        if _refuses(request, body)
     ]
     approvals = [body for body in decisions if body["verdict"] == "approve"]
     counted: list[Row] = []
@@ -132,8 +147,15 @@ def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, s
             if len(found) < seat["quorum"]:
                 detail = f"Stage {index} lacks a signed approval of {seat['group']} by somebody who may decide."
                 lacks.append(("approval_missing", detail))
-    lacks += _twice(counted)
+    lacks += _twice([*counted, *(body for body in decisions if body["verdict"] == "reject")])
     return min([request["change"]["amount"]["minor"], *(body["amount_minor"] for body in counted)]), lacks
+
+
+def _refuses(request: Row, body: Row) -> bool:
+    """Whether nothing may be done after it: after a rejection it may where its stage goes on for as long as it can."""
+    if body["verdict"] == "reject":
+        return bool(request["path"]["stages"][body["stage"]].get("one_rejection_ends", True))
+    return body["verdict"] in {"return", "withdraw"}
 
 
 def _twice(counted: list[Row]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from demo.check_model import Finding, House, Row, Signed
 from demo.check_money import converted, decimals
+from demo.check_plan import check_plan
 from demo.check_signatures import fingerprint
 
 NEVER_AUTOMATIC: Final = frozenset({"legal_claim", "settlement", "insolvency", "fraud", "other"})
@@ -33,6 +34,7 @@ def check_policy(house: House, signed: Signed) -> Iterator[Finding]:
         for why in _against_base(house, request, limits["base_currency"]):
             yield Finding("base_amount_wrong", approval_id, why)
         yield from _too_few(request, limits)
+        yield from check_plan(request, limits)
 
 
 class _Automatic:

@@ -1,9 +1,9 @@
 """Asking for a credit: what it would need, and making it so."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,10 +15,11 @@ from plixo.domain.effects import Amounts, TargetFacts, check_target
 from plixo.domain.facts import Facts, RateState
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.money import Money, convert
-from plixo.domain.path import ApprovalPath
+from plixo.domain.path import ApprovalPath, Seat
 from plixo.domain.people import REQUESTERS, Group, Person
 from plixo.domain.previewed import Previewed, previewed
 from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
+from plixo.domain.seating import Seatings, path_seatings, remarks, short
 from plixo.ports import AuditEntry, Customer, Record
 from plixo.store import approvals, people, policies, sums
 from plixo.store.ledger import SqlTransaction
@@ -55,8 +56,7 @@ class Preview:
     Attributes:
         proposal: What would be asked.
         path: Who would decide, and why.
-        deciders: Per stage, the people who could decide.
-        nobody: Groups of the path in which nobody could decide.
+        seatings: Per stage and seat, who could decide, and who could not.
         base: The amount in the policy's base currency.
         duplicates: Requests of the last 30 days for the same invoice or balance.
         token: What goes with the form: asking with it, one is told where the path has become another.
@@ -64,11 +64,33 @@ class Preview:
 
     proposal: Proposal
     path: ApprovalPath
-    deciders: tuple[tuple[Person, ...], ...]
-    nobody: tuple[Group, ...]
+    seatings: Seatings
     base: Money
     duplicates: tuple[Record, ...]
     token: str
+
+    @property
+    def deciders(self) -> tuple[tuple[Person, ...], ...]:
+        """Per stage, the people who could decide."""
+        return tuple(
+            tuple({person.person_id: person for one in stage for person in one.able}.values())
+            for stage in self.seatings
+        )
+
+    @property
+    def nobody(self) -> tuple[Group, ...]:
+        """Groups of the path in which nobody could decide, nor anybody in their place."""
+        return tuple(one.seat.group for one in chain.from_iterable(self.seatings) if not one.able)
+
+    @property
+    def too_few(self) -> tuple[Seat, ...]:
+        """Seats for which somebody could decide, but too few, since nobody decides twice."""
+        return tuple(one.seat for one in short(tuple(chain.from_iterable(self.seatings))) if one.able)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Who decides in whose place, who could not, and what a rejection would do."""
+        return remarks(self.path, self.seatings)
 
 
 @dataclass(frozen=True)
@@ -111,9 +133,10 @@ async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Previe
         routed = await _route(desk, session, person, proposal)
         everybody = await people.everybody(session)
         twins = await approvals.likely_duplicates(session, change.target.target_id, change.customer_id, since)
-    deciders = tuple(_deciders(stage.groups, everybody, person, change.customer_id) for stage in routed.path.stages)
-    nobody, token = _nobody(routed.path, deciders), previewed(routed.path, desk.policy.reference)
-    return Preview(proposal, routed.path, deciders, nobody, routed.base, tuple(twins), token)
+    asked = Approval("", person.person_id, change.digest, change.amount.minor, routed.path, kind=KIND)
+    found = path_seatings(asked, everybody, change.customer_id, routed.base.minor)
+    token = previewed(routed.path, desk.policy.reference)
+    return Preview(proposal, routed.path, found, routed.base, tuple(twins), token)
 
 
 async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: bool = False, seen: str = "") -> Asked:
@@ -301,27 +324,3 @@ async def _in_base(
 def _check_requester(person: Person) -> None:
     if not person.belongs_to(*REQUESTERS):
         raise NotAllowed.one("person", "not_requester", f"Credits are asked for by billing; you are {person.role}.")
-
-
-def _deciders(
-    groups: Sequence[Group],
-    everybody: Sequence[Person],
-    requester: Person,
-    customer_id: str,
-) -> tuple[Person, ...]:
-    return tuple(
-        person
-        for person in everybody
-        if person.belongs_to(*groups)
-        and person.person_id != requester.person_id
-        and customer_id not in person.related_customers
-    )
-
-
-def _nobody(path: ApprovalPath, deciders: tuple[tuple[Person, ...], ...]) -> tuple[Group, ...]:
-    return tuple(
-        seat.group
-        for stage, able in zip(path.stages, deciders, strict=True)
-        for seat in stage.seats
-        if not any(person.belongs_to(seat.group) for person in able)
-    )

@@ -9,14 +9,14 @@ later; that people would have decided otherwise is not played.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from plixo.domain.facts import Facts, RateState, Sums
 from plixo.domain.money import Money
-from plixo.domain.path import ApprovalPath
+from plixo.domain.path import ApprovalPath, Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import Refused
 from plixo.domain.tally import Tally
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     NOW_ASKED = "now_asked"
     OTHERS_ASKED = "others_asked"
     OTHER_LIMITS = "other_limits"
+    OTHER_RULES = "other_rules"
     OTHER_CLOCKS = "other_clocks"
     NO_ANSWER = "no_answer"
 
@@ -50,8 +51,9 @@ class Kind(StrEnum):
 _LABELS: Final = {
     Kind.NOW_AUTOMATIC: "Nobody is asked any more",
     Kind.NOW_ASKED: "Somebody is asked where nobody was",
-    Kind.OTHERS_ASKED: "Others are asked",
+    Kind.OTHERS_ASKED: "Others are asked, more of them, or in another order",
     Kind.OTHER_LIMITS: "The same are asked, with other limits",
+    Kind.OTHER_RULES: "The same are asked; an empty group or a rejection leads elsewhere",
     Kind.OTHER_CLOCKS: "The same are asked, with other clocks",
     Kind.NO_ANSWER: "The policy has no answer, and it would be refused",
 }
@@ -277,9 +279,19 @@ def _kind(before: ApprovalPath, after: ApprovalPath | None) -> Kind | None:
         return Kind.NOW_AUTOMATIC if after.automatic else Kind.NOW_ASKED
     if before.describe() != after.describe():
         return Kind.OTHERS_ASKED
-    if [stage.seats for stage in before.stages] != [stage.seats for stage in after.stages]:
+    if _limits(before) != _limits(after):
         return Kind.OTHER_LIMITS
+    if _rules(before) != _rules(after):
+        return Kind.OTHER_RULES
     return Kind.OTHER_CLOCKS if before.stages != after.stages else None
+
+
+def _limits(path: ApprovalPath) -> list[list[Seat]]:
+    return [[replace(seat, fallback=None) for seat in stage.seats] for stage in path.stages]
+
+
+def _rules(path: ApprovalPath) -> list[tuple[bool, list[Group | None]]]:
+    return [(stage.one_rejection_ends, [seat.fallback for seat in stage.seats]) for stage in path.stages]
 
 
 def _rate(policy: PublishedPolicy, row: Earlier, asked: Routed) -> RateState:

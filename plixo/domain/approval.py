@@ -64,6 +64,7 @@ class Approval:
         stage: Index of the stage that waits.
         decisions: What was recorded, in order; appended to, never reset.
         escalated: Who may decide as well on the waiting stage by now.
+        could: Per seat, how many people could decide when the waiting stage began.
     """
 
     approval_id: str
@@ -77,6 +78,7 @@ class Approval:
     stage: int = 0
     decisions: tuple[Decision, ...] = ()
     escalated: tuple[Escalated, ...] = ()
+    could: tuple[tuple[Group, int], ...] = ()
 
     @property
     def current_stage(self) -> Stage | None:
@@ -102,6 +104,26 @@ class Approval:
         """The question that waits for the requester's answer, if one does."""
         asked = self.state is State.NEEDS_INFORMATION and self.decisions
         return self.decisions[-1] if asked and self.decisions[-1].verdict is Verdict.ASK else None
+
+    def missing(self, seat: Seat) -> int:
+        """How many people have yet to agree for a seat of the waiting stage."""
+        agreed = [
+            known
+            for known in self.decisions
+            if self._approves(known)
+            and known.stage == self.stage
+            and known.group is seat.group
+            and known.amount_minor == self.agreed_minor
+        ]
+        return max(seat.quorum - len(agreed), 0)
+
+    def rejections(self, stage: int) -> tuple[Decision, ...]:
+        """What was rejected in that stage, in this round."""
+        return tuple(
+            known
+            for known in self.decisions
+            if (known.round, known.stage, known.verdict) == (self.round, stage, Verdict.REJECT)
+        )
 
     def has_decided(self, person_id: str) -> bool:
         """Whether what this person decided stands, or what was decided in their place.
@@ -140,6 +162,8 @@ class Approval:
         after = replace(self, decisions=(*self.decisions, decision))
         if decision.verdict is Verdict.APPROVE:
             return after._advanced()  # noqa: SLF001 - the same class
+        if decision.verdict is Verdict.REJECT and not after._ends(decision):  # noqa: SLF001 - the same class
+            return after
         return replace(after, state=_AFTER[decision.verdict])
 
     def returned(self) -> "Approval":
@@ -171,8 +195,18 @@ class Approval:
         if self.waiting_groups():
             return self
         if self.stage + 1 < len(self.path.stages):
-            return replace(self, stage=self.stage + 1, escalated=())
+            return replace(self, stage=self.stage + 1, escalated=(), could=())
         return replace(self, state=State.APPROVED)
+
+    def _ends(self, rejection: Decision) -> bool:
+        """Whether a rejection ends the request: any; where the stage says otherwise, once its quorum is out of reach.
+
+        Where nobody counted who could decide, any does.
+        """
+        stage = self.path.stages[self.stage]
+        seat = next(seat for seat in stage.seats if seat.group is rejection.group)
+        rejected = sum(one.group is seat.group for one in self.rejections(self.stage))
+        return stage.one_rejection_ends or dict(self.could).get(seat.group, 0) - rejected < seat.quorum
 
     def _check_fits(self, decision: Decision) -> None:
         if decision.approval_id != self.approval_id or decision.digest != self.digest:
@@ -193,15 +227,7 @@ class Approval:
             raise Conflict.one("decision", "seat_already_decided", "Your group has decided on this request already.")
 
     def _filled(self, seat: Seat) -> bool:
-        agreed = [
-            known
-            for known in self.decisions
-            if self._approves(known)
-            and known.stage == self.stage
-            and known.group is seat.group
-            and known.amount_minor == self.agreed_minor
-        ]
-        return len(agreed) >= seat.quorum
+        return self.missing(seat) == 0
 
     def _approves(self, known: Decision) -> bool:
         return known.round == self.round and known.verdict is Verdict.APPROVE

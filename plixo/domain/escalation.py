@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from plixo.domain.path import DELEGATE, Clock
+from plixo.domain.path import DELEGATE, Clock, Seat
 from plixo.domain.people import Group, Person
 
 _DELEGATE_OF: Final = "delegate:"
 _GROUP: Final = "group:"
+_FALLBACK: Final = "fallback:"
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Escalated:
         to: `delegate`, or the code of a group.
         since: Seconds since 1970 in UTC.
         stand_ins: By the id of who may decide: on what their decision then rests.
+        fallback: Whether they decide because nobody of the seat's group could when the stage began.
     """
 
     seat: Group
     to: str
     since: int
     stand_ins: tuple[tuple[str, str], ...] = ()
+    fallback: bool = False
 
     @property
     def label(self) -> str:
@@ -38,16 +41,16 @@ class Escalated:
 
     def to_claims(self) -> dict[str, Any]:
         """As plain data, to be stored."""
-        return {"seat": self.seat.value, "to": self.to, "since": self.since, "stand_ins": [*map(list, self.stand_ins)]}
+        said = {"seat": self.seat.value, "to": self.to, "since": self.since, "stand_ins": [*map(list, self.stand_ins)]}
+        return said | ({"fallback": True} if self.fallback else {})
 
     @classmethod
     def from_claims(cls, plain: Mapping[str, Any]) -> "Escalated":
         """What `to_claims` wrote."""
         stand_ins = tuple((str(who), str(basis)) for who, basis in plain["stand_ins"])
         to = str(plain["to"])
-        return cls(
-            Group(plain["seat"]), DELEGATE if to == DELEGATE else Group(to).value, int(plain["since"]), stand_ins
-        )
+        to = DELEGATE if to == DELEGATE else Group(to).value
+        return cls(Group(plain["seat"]), to, int(plain["since"]), stand_ins, bool(plain.get("fallback", False)))
 
 
 def basis_of_delegate(asked_id: str) -> str:
@@ -60,6 +63,11 @@ def basis_of_group(group: Group) -> str:
     return f"{_GROUP}{group.value}"
 
 
+def basis_of_fallback(group: Group) -> str:
+    """The basis of a decision by somebody of the group that an empty one goes to."""
+    return f"{_FALLBACK}{group.value}"
+
+
 def acting_for(basis: str) -> str:
     """Whose delegate decided, by id; empty where it was no delegate."""
     return basis.removeprefix(_DELEGATE_OF) if basis.startswith(_DELEGATE_OF) else ""
@@ -70,8 +78,20 @@ def basis_in_words(basis: str, names: Mapping[str, str]) -> str:
     asked = acting_for(basis)
     if asked:
         return f"as delegate of {names.get(asked, asked)}"
-    group = basis.removeprefix(_GROUP)
-    return f"as {Group(group).label}" if basis.startswith(_GROUP) and group in set(Group) else ""
+    kind, _, group = basis.partition(":")
+    if group not in set(Group):
+        return ""
+    words = {_GROUP: f"as {Group(group).label}", _FALLBACK: f"as {Group(group).label}, since nobody of them could"}
+    return words.get(f"{kind}:", "")
+
+
+def falls_back(basis: str, seat: Seat, person: Person) -> bool:
+    """Whether the signed seat names such a fallback, and the directory still says that the person is of it.
+
+    That nobody of the seat's own group could decide was found when the stage began.
+    """
+    fallback = seat.fallback
+    return fallback is not None and basis == basis_of_fallback(fallback) and person.belongs_to(fallback)
 
 
 def stands_in(basis: str, clock: Clock, seat: Group, person: Person, asked: Person | None) -> bool:

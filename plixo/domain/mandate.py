@@ -11,7 +11,7 @@ from typing import Any, Final
 from plixo.domain.change import ProposedChange
 from plixo.domain.decision import Decision, Verdict, voices
 from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
-from plixo.domain.escalation import acting_for, stands_in
+from plixo.domain.escalation import acting_for, falls_back, stands_in
 from plixo.domain.path import ApprovalPath, Clock, Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -134,12 +134,13 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
         people: Everybody `concerned`, as they stand in the directory now, by id.
 
     Raises:
-        NotAllowed: Somebody rejected, returned or withdrew it, a seat lacks its approvals, one of them is of somebody
-            who may not decide on it, or they allow nothing above zero.
+        NotAllowed: Somebody returned or withdrew it, or rejected it where one rejection ends it, a seat lacks its
+            approvals, one of them is of somebody who may not decide on it, or they allow nothing above zero.
     """
     concerning = [known for known in decisions if _concerns(known, request)]
-    if any(known.verdict in _FORBIDDING for known in concerning):
+    if any(_forbids(known, request.path) for known in concerning):
         raise NotAllowed.one("decisions", "not_approved", "The request was rejected, returned or withdrawn.")
+    rejected = [known for known in concerning if known.verdict is Verdict.REJECT]
     valid = [known for known in concerning if known.verdict is Verdict.APPROVE]
     counted: list[Decision] = []
     for index, stage in enumerate(request.path.stages):
@@ -149,7 +150,7 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
                 _check_eligible(known, seat, clock, request, people)
             counted += found
     decided_by = tuple(known.person_id for known in counted)
-    heard = [voice for known in counted for voice in voices(known)]
+    heard = [voice for known in (*counted, *rejected) for voice in voices(known)]
     if len(set(heard)) != len(heard):
         raise NotAllowed.one("decisions", "one_person_twice", "Where two are asked, two different people decide.")
     most = min([request.change.amount.minor, *(known.amount_minor for known in counted)])
@@ -170,6 +171,13 @@ def _concerns(decision: Decision, request: SignedRequest) -> bool:
     )
 
 
+def _forbids(decision: Decision, path: ApprovalPath) -> bool:
+    """Whether it ends the request; a rejection does not where the signed stage says so and its quorum is there."""
+    if decision.verdict is Verdict.REJECT and 0 <= decision.stage < len(path.stages):
+        return path.stages[decision.stage].one_rejection_ends
+    return decision.verdict in _FORBIDDING
+
+
 def _approvals(seat: Seat, stage: int, decisions: Sequence[Decision]) -> list[Decision]:
     here = [known for known in decisions if known.stage == stage]
     least = min((known.amount_minor for known in here), default=0)
@@ -186,11 +194,15 @@ def _check_eligible(
     person = people.get(known.person_id)
     asked_id = acting_for(known.basis)
     asked = people.get(asked_id) if asked_id != request.requester_id else None
-    instead = person is not None and may_see_all(person) and stands_in(known.basis, clock, seat.group, person, asked)
-    if person is None or not (person.belongs_to(seat.group) or instead):
+    if person is None or not (person.belongs_to(seat.group) or _instead(known.basis, seat, clock, person, asked)):
         raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
     if asked:
         check_independent(request.requester_id, asked, request.change.customer_id)
     check_independent(request.requester_id, person, request.change.customer_id)
     base_minor = base_of(request.base_minor, known.amount_minor, request.change.amount.minor)
     check_limit(seat, person, base_minor, request.change.kind)
+
+
+def _instead(basis: str, seat: Seat, clock: Clock, person: Person, asked: Person | None) -> bool:
+    named = falls_back(basis, seat, person) or stands_in(basis, clock, seat.group, person, asked)
+    return named and may_see_all(person)

@@ -1,6 +1,6 @@
 """The approval path: which groups must agree, in which order, and why."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -25,12 +25,14 @@ class Ruling:
         rule: The matched rule's id.
         why: The rule in words for the people concerned.
         ceiling: Why the CFO must agree as well, in words; empty when a day's ceiling is not passed.
+        stages: Name of the stages that the rule asks for; empty for those of its route.
     """
 
     route: Route
     rule: str
     why: str
     ceiling: str = ""
+    stages: str = ""
 
 
 DELEGATE: Final = "delegate"
@@ -94,12 +96,14 @@ class Seat:
             agree and no single limit holds.
         stands_for: The group whose place it takes, when the requester belongs to that one.
         quorum: How many people of the group must agree.
+        fallback: The group that decides in its place, should nobody of it be able to when the stage begins.
     """
 
     group: Group
     limit_minor: int | None = None
     stands_for: Group | None = None
     quorum: int = 1
+    fallback: Group | None = None
 
     def describe(self) -> str:
         """Who is asked, in words, such as `Legal`; `2 of CFO` where one person does not do."""
@@ -108,17 +112,19 @@ class Seat:
 
 @dataclass(frozen=True)
 class Stage:
-    """Groups that decide side by side. One rejection ends the request.
+    """Groups that decide side by side.
 
     Attributes:
         seats: Who decides.
         clock: The stage's own: due and ended with its last seat.
         clocks: One for each seat, where there are several.
+        one_rejection_ends: Whether one rejection ends the request; otherwise it ends once a quorum cannot be reached.
     """
 
     seats: tuple[Seat, ...]
     clock: Clock
     clocks: tuple[Clock, ...] = ()
+    one_rejection_ends: bool = True
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -174,145 +180,30 @@ class ApprovalPath:
                 tuple(_seat(seat) for seat in stage["seats"]),
                 _clock(stage["clock"]),
                 tuple(_clock(clock) for clock in stage.get("clocks", ())),
+                stage.get("one_rejection_ends", True),
             )
             for stage in plain["stages"]
         )
         return cls(plain["rule"], plain["why"], stages, tuple(plain["notes"]))
 
 
-@dataclass(frozen=True)
-class PathLimits:
-    """What the published policy says about approvers, for one kind of request.
-
-    Attributes:
-        controller_alone: The most a Controller approves alone, in minor units of the base currency.
-        legal_alone: The most Legal approves alone.
-        clocks: Per approving group.
-    """
-
-    controller_alone: int
-    legal_alone: int
-    clocks: dict[Group, Clock]
-
-
-def build_path(ruling: Ruling, requester: frozenset[Group], amount_minor: int, limits: PathLimits) -> ApprovalPath:
-    """The path that a ruling means for this requester.
-
-    A Controller's own request goes to Legal, and Legal's own to the Controller; above the limit of whoever is left,
-    and wherever both were asked for, the CFO takes the requester's place. Where the requester is both, the CFO
-    decides alone up to the limit of whom they replace, and beyond it two people of that group.
-
-    Args:
-        ruling: The decision table's answer.
-        requester: The requester's groups.
-        amount_minor: The amount in minor units of the base currency.
-        limits: The published limits and clocks.
-    """
-    if ruling.route is Route.AUTOMATIC and not ruling.ceiling:
-        return ApprovalPath(ruling.rule, ruling.why)
-    seats, notes = _seats(ruling.route, requester, amount_minor, limits)
-    stages = [_stage(seats, limits)] if seats else []
-    if ruling.ceiling and not any(seat.group is Group.CFO for seat in seats):
-        stages.append(_stage((Seat(Group.CFO),), limits))
-    if ruling.ceiling:
-        notes = (*notes, ruling.ceiling)
-    if Group.CFO in requester and any(seat.group is Group.CFO for stage in stages for seat in stage.seats):
-        notes = (*notes, "The requester is CFO: somebody else of that group must agree; with nobody else it waits.")
-    return ApprovalPath(ruling.rule, ruling.why, tuple(stages), notes)
-
-
-def _seats(
-    route: Route,
-    requester: frozenset[Group],
-    amount_minor: int,
-    limits: PathLimits,
-) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
-    own = {Group.CONTROLLER, Group.LEGAL} & requester
-    if route is Route.AUTOMATIC:
-        return (), ()
-    if not own:
-        return _usual_seats(route, limits), ()
-    if len(own) == 1:
-        return _seats_without(own.pop(), route, amount_minor, limits)
-    return _seats_of_cfo(route, amount_minor, limits)
-
-
-def _seats_without(
-    mine: Group,
-    route: Route,
-    amount_minor: int,
-    limits: PathLimits,
-) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
-    """Who decides when the requester is Controller, or is Legal."""
-    other = Group.LEGAL if mine is Group.CONTROLLER else Group.CONTROLLER
-    alone = _alone(other, limits)
-    note = f"The requester is {mine.label}, who may not decide on it."
-    if route is Route.BOTH or amount_minor > alone:
-        return (Seat(other), Seat(Group.CFO, stands_for=mine)), (note, f"The CFO takes the place of {mine.label}.")
-    if route.value == other.value:
-        return (Seat(other, alone),), ()
-    return (Seat(other, alone, stands_for=mine),), (note, f"{other.label} takes the place of {mine.label}.")
-
-
-def _seats_of_cfo(route: Route, amount_minor: int, limits: PathLimits) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
-    """Who decides when the requester is both Controller and Legal."""
-    note = "The requester is Controller and Legal, who may not decide on it."
-    replaced = Group.LEGAL if route is Route.LEGAL else Group.CONTROLLER
-    alone = _alone(replaced, limits)
-    if route is Route.BOTH or amount_minor > alone:
-        return (Seat(Group.CFO, stands_for=Group.CONTROLLER, quorum=2),), (
-            note,
-            "Two people of the CFO group must agree; with one it waits.",
-        )
-    return (Seat(Group.CFO, alone, stands_for=replaced),), (note, f"The CFO takes the place of {replaced.label}.")
-
-
-def _alone(group: Group, limits: PathLimits) -> int:
-    return limits.legal_alone if group is Group.LEGAL else limits.controller_alone
-
-
-def _usual_seats(route: Route, limits: PathLimits) -> tuple[Seat, ...]:
-    if route is Route.CONTROLLER:
-        return (Seat(Group.CONTROLLER, limits.controller_alone),)
-    if route is Route.LEGAL:
-        return (Seat(Group.LEGAL, limits.legal_alone),)
-    return (Seat(Group.CONTROLLER), Seat(Group.LEGAL))
-
-
-def _stage(seats: tuple[Seat, ...], limits: PathLimits) -> Stage:
-    clocks = tuple(limits.clocks[seat.group] for seat in seats)
-    if len(clocks) == 1:
-        return Stage(seats, clocks[0])
-    return Stage(seats, _last_of(clocks), clocks)
-
-
-def _last_of(clocks: tuple[Clock, ...]) -> Clock:
-    """When the first of them reminds and the last of them ends."""
-    expiries = [clock.expire_hours for clock in clocks]
-    return replace(
-        clocks[0],
-        due_hours=max(clock.due_hours for clock in clocks),
-        remind_hours=min(clock.remind_hours for clock in clocks),
-        expire_hours=max(expiries) if all(expiries) else 0,
-        remind_every=0,
-        escalations=(),
-    )
-
-
 def _stage_claims(stage: Stage) -> dict[str, Any]:
+    """As the first stages were signed, as far as that says it; so are seats and clocks."""
     claims: dict[str, Any] = {
         "clock": _clock_claims(stage.clock),
-        "seats": [
-            {
-                "group": seat.group.value,
-                "limit_minor": seat.limit_minor,
-                "stands_for": seat.stands_for.value if seat.stands_for else None,
-                "quorum": seat.quorum,
-            }
-            for seat in stage.seats
-        ],
+        "seats": [_seat_claims(seat) for seat in stage.seats],
     }
-    return claims | ({"clocks": [_clock_claims(clock) for clock in stage.clocks]} if stage.clocks else {})
+    claims |= {"clocks": [_clock_claims(clock) for clock in stage.clocks]} if stage.clocks else {}
+    return claims | ({} if stage.one_rejection_ends else {"one_rejection_ends": False})
+
+
+def _seat_claims(seat: Seat) -> dict[str, Any]:
+    return {
+        "group": seat.group.value,
+        "limit_minor": seat.limit_minor,
+        "stands_for": seat.stands_for.value if seat.stands_for else None,
+        "quorum": seat.quorum,
+    } | ({"fallback": seat.fallback.value} if seat.fallback else {})
 
 
 def _clock_claims(clock: Clock) -> dict[str, Any]:
@@ -344,5 +235,11 @@ def _clock(plain: dict[str, Any]) -> Clock:
 
 
 def _seat(plain: dict[str, Any]) -> Seat:
-    stands_for = plain["stands_for"]
-    return Seat(Group(plain["group"]), plain["limit_minor"], Group(stands_for) if stands_for else None, plain["quorum"])
+    stands_for, fallback = plain["stands_for"], plain.get("fallback")
+    return Seat(
+        Group(plain["group"]),
+        plain["limit_minor"],
+        Group(stands_for) if stands_for else None,
+        plain["quorum"],
+        Group(fallback) if fallback else None,
+    )

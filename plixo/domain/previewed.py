@@ -10,7 +10,7 @@ from plixo.domain.people import Group
 from plixo.domain.refusals import Refused
 
 _AUTOMATIC: Final = "automatic"
-_SEAT: Final = f"[1-9]?(?:{'|'.join(Group)})"
+_SEAT: Final = f"(?:[1-9][0-9]?)?(?:{'|'.join(Group)})"
 _STAGE: Final = rf"{_SEAT}(?:\+{_SEAT}){{0,7}}"
 _SHOWN: Final = re.compile(
     rf"(?P<version>[0-9]{{1,9}})@(?P<hash>[0-9a-f]{{12}});"
@@ -64,7 +64,8 @@ class Previewed:
             said = f"When it was checked, {_asked(self.words)} would have been asked; now it is {_asked(after)}."
         else:
             said = (
-                "Those who are asked are the ones that were shown, but the rule, the limits or the clocks are others."
+                "Those who are asked are the ones that were shown, but the rule, the limits, the clocks, or what "
+                "follows a rejection or an empty group, are others."
             )
         version = int(reference.partition("@")[0])
         why = "Amounts of other requests, a rate or the directory have changed since."
@@ -102,8 +103,8 @@ def _words(route: str) -> tuple[str, ...]:
 
 
 def _seat_of(text: str) -> Seat:
-    quorum, group = (int(text[0]), text[1:]) if text[0].isdigit() else (1, text)
-    return Seat(Group(group), quorum=quorum)
+    group = text.lstrip("0123456789")
+    return Seat(Group(group), quorum=int(text.removesuffix(group) or 1))
 
 
 def _asked(words: tuple[str, ...]) -> str:

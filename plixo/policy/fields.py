@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from plixo.domain.refusals import Problem, Refused
-from plixo.policy.words import SUMS, label
+from plixo.policy.words import SUMS, label, stages_label
 
 _CLOCK: Final = {
     "due_hours": "answer due within",
@@ -19,7 +19,7 @@ _RULES: Final = {
     "fresh_sign_in_above": ("Fresh sign-in for decisions above", ""),
     "fresh_sign_in_minutes": ("A sign-in is fresh for", "minutes"),
 }
-_ROOMS: Final = ("authority", "approve", "sums", "ceilings", "clocks", "rules")
+_ROOMS: Final = ("authority", "approve", "sums", "ceilings", "stages", "clocks", "rules")
 _MOST_DIGITS: Final = 12
 
 
@@ -73,11 +73,11 @@ def with_numbers(plain: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str
 def _numbers(plain: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
     """Every number with its place, in the order of the file."""
     for room in _ROOMS:
-        yield from _leaves(plain[room], (room,))
+        yield from _leaves(plain.get(room, {}), (room,))
 
 
 def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         yield path, value
     inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for name, one in inner:
@@ -90,6 +90,8 @@ def _words(path: tuple[str, ...], base: str) -> tuple[str, str]:
         return f"{label(path[1])} alone, a {last}", base
     if room == "approve":
         return f"{label(last)} approves alone, a {path[1]}", base
+    if room == "stages":
+        return f"{stages_label(path[1])}, how many of {label(last)} must agree", "people"
     if room == "clocks":
         what = path[-2] if last.isdecimal() else last
         nth = next((f" ({int(step) + 1})" for step in path if step.isdecimal()), "")
@@ -97,6 +99,4 @@ def _words(path: tuple[str, ...], base: str) -> tuple[str, str]:
     if room == "rules":
         words, unit = _RULES.get(last, (label(last), ""))
         return words, unit or base
-    if path == ("sums", "days"):
-        return "Sums run over", "days"
-    return SUMS.get(last, label(last)), base
+    return ("Sums run over", "days") if path == ("sums", "days") else (SUMS.get(last, label(last)), base)

@@ -40,7 +40,7 @@ def guarded(ruling: Ruling, facts: Facts, limits: Mapping[str, int]) -> Ruling:
     against = list(_against(ruling.route, facts, limits))
     if against:
         words = f"The policy's table asks too few ({ruling.rule}): {'; '.join(against)}. Controller and Legal decide."
-        ruling = replace(ruling, route=Route.BOTH, why=words)
+        ruling = replace(ruling, route=Route.BOTH, why=words, stages="")
     passed = (words for name, words in _CEILINGS.items() if _sum(facts, name) > limits[name])
     return ruling if ruling.ceiling else replace(ruling, ceiling=next(passed, ""))
 

@@ -11,9 +11,12 @@ from plixo.domain.business_time import CalendarInvalid, parse_office
 from plixo.domain.money import CURRENCIES, decimals
 from plixo.domain.path import DELEGATE, OFFICE_HOURS, Clock, Escalation
 from plixo.domain.people import APPROVERS, Group
+from plixo.domain.planning import StagePlan
 from plixo.policy.invalid import PolicyInvalid
+from plixo.policy.stages import LIMITS_FILE, parse_fallbacks, parse_stages
 
-LIMITS_FILE: Final = "limits.toml"
+__all__ = ["LIMITS_FILE", "Limits", "parse_limits"]
+
 KINDS: Final = frozenset({"credit"})
 """Kinds of request that a policy may set limits for."""
 
@@ -45,6 +48,8 @@ class Limits:
         rate_days: An exchange rate that is more days old is stale.
         fresh_sign_in_above: Decisions on more than this ask for a fresh sign-in.
         fresh_sign_in_minutes: How fresh.
+        fallbacks: Per group, who decides in its place should nobody of it be able to.
+        stages: By name, how the people of a route are asked.
     """
 
     base_currency: str
@@ -56,6 +61,8 @@ class Limits:
     rate_days: int
     fresh_sign_in_above: int
     fresh_sign_in_minutes: int
+    fallbacks: dict[Group, Group]
+    stages: dict[str, tuple[StagePlan, ...]]
 
 
 def parse_limits(plain: Mapping[str, Any]) -> Limits:
@@ -65,7 +72,7 @@ def parse_limits(plain: Mapping[str, Any]) -> Limits:
         PolicyInvalid: Something is missing, unknown, negative or not a whole number.
     """
     names = ("base_currency", "authority", "approve", "sums", "ceilings", "clocks", "rules")
-    top = _table(plain, "", names, ("office",))
+    top = _table(plain, "", names, ("office", "fallback", "stages"))
     base = top["base_currency"]
     if not isinstance(base, str) or base not in CURRENCIES:
         raise PolicyInvalid(LIMITS_FILE, "base_currency", "must be a currency in capitals, such as USD")
@@ -83,6 +90,8 @@ def parse_limits(plain: Mapping[str, Any]) -> Limits:
         rate_days=_whole(rules["rate_days"], "rules.rate_days", least=1),
         fresh_sign_in_above=_whole(rules["fresh_sign_in_above"], "rules.fresh_sign_in_above") * scale,
         fresh_sign_in_minutes=_whole(rules["fresh_sign_in_minutes"], "rules.fresh_sign_in_minutes", least=1),
+        fallbacks=parse_fallbacks(top.get("fallback", {})),
+        stages=parse_stages(top.get("stages", {})),
     )
 
 

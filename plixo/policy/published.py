@@ -12,14 +12,16 @@ import zen
 from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
 from plixo.domain.facts import Facts
 from plixo.domain.facts import authority as authority_of
-from plixo.domain.path import ApprovalPath, PathLimits, Route, Ruling, build_path
+from plixo.domain.path import ApprovalPath, Route, Ruling
 from plixo.domain.people import Group, Person
+from plixo.domain.planning import PathLimits, build_path
 from plixo.policy.cells import TABLE_FILE
 from plixo.policy.guard import guarded
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import LIMITS_FILE, Limits, parse_limits
 from plixo.policy.rules import Rule
-from plixo.policy.table import ask, check_table, compile_table, rules_of
+from plixo.policy.stages import check_named
+from plixo.policy.table import ask, check_table, compile_table, named_stages, rules_of
 from plixo.policy.trial import try_out
 
 __all__ = ["PolicyInvalid", "PublishedPolicy", "load_policy"]
@@ -82,13 +84,14 @@ class PublishedPolicy:
         return authority_of(person, self._limits.authority.get(kind, {}), kind)
 
     def limits(self, kind: str) -> PathLimits:
-        """What approvers may decide alone, and their clocks.
+        """What approvers may decide alone, their clocks, how they are asked, and who decides in their place.
 
         Raises:
             PolicyInvalid: It says nothing about that kind of request.
         """
         alone = self._approve(kind)
-        return PathLimits(alone["controller"], alone["legal"], self._limits.clocks)
+        limits = self._limits
+        return PathLimits(alone["controller"], alone["legal"], limits.clocks, limits.fallbacks, limits.stages)
 
     def answer(self, facts: Facts) -> Ruling:
         """What the table alone answers.
@@ -98,7 +101,8 @@ class PublishedPolicy:
         """
         found = ask(self._decision, facts.to_context(self._table_limits(facts.kind)))
         try:
-            return Ruling(Route(found["route"]), found["rule"], found["why"], found["ceiling"])
+            stages = found.get("stages") or ""
+            return Ruling(Route(found["route"]), found["rule"], found["why"], found["ceiling"], stages)
         except (KeyError, ValueError, TypeError) as unknown:
             raise PolicyInvalid(TABLE_FILE, "", f"gives no answer for reason {facts.reason}: {found}") from unknown
 
@@ -203,9 +207,10 @@ def load_policy(folder: Path, version: int = 1) -> PublishedPolicy:
 
 
 def _publish(limits: dict[str, Any], table: Any, version: int) -> PublishedPolicy:  # noqa: ANN401 - parsed JSON
-    base_currency = parse_limits(limits).base_currency
+    parsed = parse_limits(limits)
     both = {"limits": limits, "table": check_table(table)}
-    return PublishedPolicy(version, sha256_hex(both), canonical_json(both).decode(), base_currency)
+    check_named(named_stages(both["table"]), parsed.stages)
+    return PublishedPolicy(version, sha256_hex(both), canonical_json(both).decode(), parsed.base_currency)
 
 
 def _read(folder: Path, name: str) -> str:

@@ -17,6 +17,7 @@ from plixo.policy.cells import TABLE_FILE, check_answer, check_condition, first_
 from plixo.policy.invalid import PolicyInvalid
 from plixo.policy.limits import TABLE_LIMITS
 from plixo.policy.rules import Rule
+from plixo.policy.stages import NamedStages
 
 MOST_ROWS: Final = 1000
 """Rows that all tables of a policy may have together."""
@@ -49,7 +50,8 @@ _COLUMNS: Final = {
 }
 """What a column is called, by its field: people read the name, the engine the field."""
 
-_ANSWERS: Final = {"route": "Route", "rule": "Rule", "why": "Why", "ceiling": "Ceiling"}
+_ANSWERS: Final = {"route": "Route", "rule": "Rule", "why": "Why", "ceiling": "Ceiling", "stages": "Stages"}
+_STAGES: Final = "stages"
 _WORDS: Final = frozenset({"and", "or", "not", "in", "true", "false", "null"})
 _QUOTES: Final = "\"'"
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*", re.ASCII)
@@ -112,6 +114,16 @@ def rules_of(table: Mapping[str, Any]) -> list[Rule]:
     ]
 
 
+def named_stages(table: Mapping[str, Any]) -> list[NamedStages]:
+    """Every row that names the stages it asks for."""
+    found = []
+    for where, row, content in _rows(table):
+        said = {column["field"]: _plain(row.get(column["id"], "")) for column in content["outputs"]}
+        if said.get(_STAGES):
+            found.append(NamedStages(f"{where}: {_ANSWERS[_STAGES]}", said[_STAGES], said.get("route", "")))
+    return found
+
+
 def _rows(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for node in table["nodes"]:
         if node["type"] == "decisionTableNode":
@@ -142,7 +154,8 @@ def _check_row(where: str, row: Mapping[str, str], content: Mapping[str, Any]) -
         _check_cell(f"{where}: {column['name']}", row.get(column["id"], ""))
     for column in content["outputs"]:
         _check_name(where, column, _ANSWERS)
-        check_answer(f"{where}: {column['name']}", row[column["id"]])
+        if column["field"] != _STAGES or row.get(column["id"], "").strip():  # no stages named: those of the route
+            check_answer(f"{where}: {column['name']}", row[column["id"]])
 
 
 def _check_name(where: str, column: Mapping[str, str], known: Mapping[str, str]) -> None:
@@ -166,7 +179,13 @@ def _conditions(row: Mapping[str, str], content: Mapping[str, Any]) -> str:
 
 
 def _answers(row: Mapping[str, str], content: Mapping[str, Any]) -> str:
-    return "; ".join(f"{column['name']} {row[column['id']].strip(_QUOTES) or 'none'}" for column in content["outputs"])
+    told = ((column["name"], _plain(row.get(column["id"], ""))) for column in content["outputs"])
+    return "; ".join(f"{name} {said or 'none'}" for name, said in told)
+
+
+def _plain(cell: str) -> str:
+    """An answer without its quotes; empty for none."""
+    return "" if cell.strip() == "null" else cell.strip().strip(_QUOTES)
 
 
 def _condition(cell: str) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from plixo.domain.facts import Facts, RateState, Sums
-from plixo.domain.path import PathLimits, Route, Ruling
+from plixo.domain.path import Route, Ruling
+from plixo.domain.planning import PathLimits
 from plixo.domain.reasons import Reason
 from plixo.policy.cells import TABLE_FILE
 from plixo.policy.guard import NEVER_AUTOMATIC

@@ -1,10 +1,12 @@
 """The limits in words, and what differs between two policies; needs no engine."""
 
+import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from plixo.domain.path import DELEGATE
+from plixo.domain.path import DELEGATE, Route, Seat
 from plixo.domain.people import Group
+from plixo.domain.planning import ASKED
 from plixo.policy.rules import Rule
 
 SUMS: Final = {
@@ -48,6 +50,44 @@ class Difference(NamedTuple):
 def limits_in_words(plain: Mapping[str, Any]) -> list[Line]:
     """What people may do alone and approve, and the sums behind it, as published: amounts in whole major units."""
     return [*_authority(plain), *_sums(plain)]
+
+
+def paths_in_words(plain: Mapping[str, Any]) -> list[Line]:
+    """How the people of each route are asked, and who decides in an empty group's place; older versions say neither."""
+    instead = plain.get("fallback", {})
+    stages = [
+        Line(f"stages.{name}", f"{stages_label(name)} asks", _stages(rows)) for name, rows in stages_of(plain).items()
+    ]
+    places = [group.value for group in ASKED[Route.BOTH]]
+    empty = [
+        Line(f"fallback.{name}", f"Nobody of {label(name)} can decide", _instead(instead.get(name))) for name in places
+    ]
+    return [*stages, *empty]
+
+
+def stages_of(plain: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """By name, the stages that a policy says; of a route of which it says nothing, what that means."""
+    said: dict[str, list[dict[str, Any]]] = copy.deepcopy(plain.get("stages", {}))
+    usual = {route.value: [{"seats": {group.value: 1 for group in groups}}] for route, groups in ASKED.items()}
+    return usual | said
+
+
+def stages_label(name: str) -> str:
+    """Stages by their name, such as `Route both`."""
+    return f"Route {name}" if name in set(ASKED) else f"Stages {name}"
+
+
+def _stages(rows: Sequence[Mapping[str, Any]]) -> str:
+    return ", then ".join(_stage(row) for row in rows)
+
+
+def _stage(row: Mapping[str, Any]) -> str:
+    seats = " and ".join(Seat(Group(name), quorum=n).describe() for name, n in sorted(row["seats"].items()))
+    return seats if row.get("one_rejection_ends", True) else f"{seats} (one rejection does not end it)"
+
+
+def _instead(to: str | None) -> str:
+    return f"{label(to)} decides in its place" if to else "it waits, and says so"
 
 
 def clocks_in_words(plain: Mapping[str, Any]) -> list[Line]:
@@ -139,7 +179,7 @@ def _rule(rule: Rule | None) -> str:
 
 def _all_lines(plain: Mapping[str, Any]) -> list[Line]:
     base = Line("base_currency", "Base currency", plain["base_currency"])
-    return [base, *limits_in_words(plain), *clocks_in_words(plain)]
+    return [base, *limits_in_words(plain), *paths_in_words(plain), *clocks_in_words(plain)]
 
 
 def _authority(plain: Mapping[str, Any]) -> Iterator[Line]:

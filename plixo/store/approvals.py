@@ -15,6 +15,7 @@ from plixo.domain.decision import Decision
 from plixo.domain.effects import Amounts
 from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath
+from plixo.domain.people import Group
 from plixo.ports import Record
 from plixo.store import readable
 from plixo.store.decisions import recorded
@@ -24,6 +25,9 @@ from plixo.store.statements import Statement, everything_of, insert_into
 _NEW: Final = Statement(insert_into(ApprovalRow))
 
 log = logging.getLogger(__name__)
+
+Could = tuple[tuple[Group, int], ...]
+"""Per seat, how many people could decide when its stage began."""
 
 # Statements that every request needs many times are built once: building one takes longer than running it.
 _BY_ID: Final = everything_of(ApprovalRow).where(ApprovalRow.approval_id == bindparam("approval_id"))
@@ -170,7 +174,7 @@ async def likely_duplicates(session: AsyncSession, target_id: str, customer_id: 
 def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
     """The row as the rest of the house knows it."""
     change = ProposedChange.from_claims(row.change)
-    moments, escalated = _clocks(row.clocks)
+    moments, escalated, could = _clocks(row.clocks)
     approval = Approval(
         approval_id=row.approval_id,
         requester_id=row.requester_id,
@@ -183,6 +187,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         stage=row.stage,
         decisions=tuple(decisions),
         escalated=escalated,
+        could=could,
     )
     return Record(
         approval=approval,
@@ -241,14 +246,18 @@ def stand_in(person_id: str) -> str:
 def _clock_claims(record: Record) -> dict[str, Any] | None:
     if record.moments is None:
         return None
-    return record.moments.to_claims() | {"escalated": [one.to_claims() for one in record.approval.escalated]}
+    could = {group.value: people for group, people in record.approval.could}
+    escalated = [one.to_claims() for one in record.approval.escalated]
+    return record.moments.to_claims() | {"escalated": escalated, "could": could}
 
 
-def _clocks(plain: dict[str, Any] | None) -> tuple[Moments | None, tuple[Escalated, ...]]:
-    """What happens by the clock; nothing of it where nothing of ours wrote it."""
+def _clocks(plain: dict[str, Any] | None) -> tuple[Moments | None, tuple[Escalated, ...], Could]:
+    """What happens by the clock, and who could decide when it was set; nothing of it where nothing of ours wrote it."""
     try:
         if plain is not None:
-            return Moments.from_claims(plain), tuple(Escalated.from_claims(one) for one in plain["escalated"])
+            could = tuple((Group(group), int(people)) for group, people in plain.get("could", {}).items())
+            escalated = tuple(Escalated.from_claims(one) for one in plain["escalated"])
+            return Moments.from_claims(plain), escalated, could
     except (AttributeError, LookupError, TypeError, ValueError):
         log.warning("the clocks of a request cannot be read")
-    return None, ()
+    return None, (), ()

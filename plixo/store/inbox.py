@@ -253,7 +253,11 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
             DecisionRow.person_id == person.person_id,
             DecisionRow.status.in_(["submitted", "recorded"]),
             DecisionRow.verdict.in_(_SETTLING),
-            or_(DecisionRow.stage != ApprovalRow.stage, ~asked_again),
+            or_(
+                DecisionRow.stage != ApprovalRow.stage,
+                DecisionRow.verdict != Verdict.APPROVE.value,  # a rejection stands, though it may not end the request
+                ~asked_again,
+            ),
         )
         .exists()
     )

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from plixo.domain.money import Money
-from plixo.policy.words import clocks_in_words, limits_in_words
+from plixo.policy.words import clocks_in_words, limits_in_words, paths_in_words
 from starters.cli.output import facts, heading, line, pages, table, when
 
 Answer = Mapping[str, Any]
@@ -14,7 +14,8 @@ Answer = Mapping[str, Any]
 
 def policy_page(policy: Answer) -> Iterator[RenderableType]:
     """A policy's limits and rules, and what differs from another one."""
-    lines = [*limits_in_words(policy["limits"]), *clocks_in_words(policy["limits"])]
+    limits = policy["limits"]
+    lines = [*limits_in_words(limits), *paths_in_words(limits), *clocks_in_words(limits)]
     yield facts([("Base currency", policy["base_currency"]), *((one.label, one.value) for one in lines)])
     yield line("")
     yield rules_table(policy["rules"])

@@ -8,6 +8,7 @@ from cyclopts import Parameter, validators
 from rich.console import RenderableType
 
 from plixo.domain.money import Money
+from plixo.domain.people import Group
 from starters.cli.output import due, facts, heading, line, pages, show, table, when
 from starters.cli.reach import Reach
 
@@ -85,7 +86,9 @@ def show_preview(seen: Answer, reach: Reach, following: str) -> None:
     ]
     stages = [(stage["text"], _names(stage["deciders"]), f"{stage['due_hours']} h") for stage in seen["stages"]]
     told += [line(""), table(["Who decides", "People", "Due within!"], stages, empty="")] if stages else []
-    told += [line(f"Nobody of {group} could decide on it: it would wait.") for group in seen["nobody"]]
+    told += [line(remark) for remark in seen["remarks"]]
+    told += [line(f"Nobody of {Group(group).label} could decide on it: it would wait.") for group in seen["nobody"]]
+    told += [line(f"{seat} must agree, and too few could: it would wait.") for seat in seen["too_few"]]
     if seen["duplicates"]:
         told += [line("\nThe same was asked for in the last 30 days:"), *_twins(seen["duplicates"])]
     show(seen, pages(*told), as_json=reach.as_json, following=following)

@@ -20,6 +20,7 @@ from rich.console import Console
 from demo.check import Report, Sources, check, main, table
 from demo.check_histories import read_run
 from plixo.config import ROOT
+from plixo.domain.canonical import sha256_hex
 from plixo.domain.path import ApprovalPath
 from plixo.policy.published import PublishedPolicy
 from plixo.signing.tokens import StaffSigner
@@ -552,6 +553,106 @@ class TestAutomatic:
         house.asked_otherwise(house.ids["approved"], base_minor=100)
 
         assert ("base_amount_wrong", "approved") in await house.found()
+
+
+async def _republished(house: Planted, **limits: Any) -> None:
+    """The house's policy says this as well, and every request was routed on it; nothing else is told of it."""
+    content = json.loads(house.one("select content from policies"))
+    content["limits"] |= limits
+    hashed = sha256_hex(content)
+    house.sql("update policies set content = ?, hash = ?", json.dumps(content), hashed)
+    for approval_id in house.ids.values():
+        house.asked_otherwise(approval_id, policy=f"1@{hashed[:12]}")
+
+
+class TestQuorumsAndFallbacks:
+    @pytest.mark.parametrize(
+        ("seat", "stage", "what"),
+        [
+            ({"quorum": 2}, {}, "stages_not_published"),
+            ({}, {"one_rejection_ends": False}, "stages_not_published"),
+            ({"fallback": "legal"}, {}, "fallback_not_published"),
+        ],
+        ids=["quorum", "rejection", "fallback"],
+    )
+    async def test_a_path_that_asks_otherwise_than_its_policy_is_found(
+        self, house: Planted, seat: dict[str, Any], stage: dict[str, Any], what: str
+    ) -> None:
+        path = json.loads(house.one("select path from approvals where approval_id = ?", house.ids["waiting"]))
+        path["stages"][0]["seats"][0] |= seat
+        path["stages"][0] |= stage
+        house.asked_otherwise(house.ids["waiting"], path=path)
+
+        assert await house.found() == {(what, "waiting")}
+
+    async def test_a_path_without_the_fallback_of_its_policy_is_as_good_as_one_with_it(self, house: Planted) -> None:
+        path = json.loads(house.one("select path from approvals where approval_id = ?", house.ids["waiting"]))
+        del path["stages"][0]["seats"][0]["fallback"]
+        house.asked_otherwise(house.ids["waiting"], path=path)
+
+        assert await house.found() == set()
+
+    async def test_side_by_side_where_the_policy_says_one_after_the_other_is_found(self, house: Planted) -> None:
+        stages = {"both": [{"seats": {"legal": 1}}, {"seats": {"controller": 1}}]}
+        await _republished(house, stages=stages)
+
+        assert await house.found() == {("stages_not_published", "both")}
+
+    async def test_an_effect_on_fewer_people_than_the_quorum_is_found(self, house: Planted) -> None:
+        await _republished(house, stages={"controller": [{"seats": {"controller": 2}}]})
+        path = json.loads(house.one("select path from approvals where approval_id = ?", house.ids["approved"]))
+        path["stages"][0]["seats"][0]["quorum"] = 2
+        house.asked_otherwise(house.ids["approved"], path=path)
+
+        assert ("approval_missing", "approved") in await house.found()
+
+    async def test_a_rejection_that_does_not_end_it_is_no_finding_and_the_same_person_twice_is_one(
+        self, house: Planted
+    ) -> None:
+        stages = [{"seats": {"controller": 1, "legal": 1}, "one_rejection_ends": False}]
+        await _republished(house, stages={"both": stages})
+        path = json.loads(house.one("select path from approvals where approval_id = ?", house.ids["both"]))
+        path["stages"][0]["one_rejection_ends"] = False
+        house.asked_otherwise(house.ids["both"], path=path)
+        assert ("stages_not_published", "both") not in await house.found()
+
+        house.decided_otherwise(house.ids["both"], "p-legal", verdict="reject")
+        found = {what for what, name in await house.found() if name == "both"}
+        assert "effect_despite_refusal" not in found
+        assert "approval_missing" in found
+
+    async def test_a_decision_in_an_empty_groups_place_needs_the_signed_seat_and_the_audit_log_to_say_so(
+        self, house: Planted
+    ) -> None:
+        house.sql("update people set related_customers = '[\"cus_Press\"]' where person_id = 'p-controller'")
+        async with at_work(house) as working:
+            house.ids["empty"] = await working.ask("900.00", "Press")
+            await working.decide(house.ids["empty"], "p-cfo")
+            assert await working.state(house.ids["empty"]) == "executed"
+        mine = {what for what, name in await house.found() if name == "empty"}
+        assert mine == set()
+
+        query = "select detail from audit where approval_id = ? and event = 'group_empty'"
+        assert json.loads(house.one(query, house.ids["empty"])) == {
+            "group": "controller",
+            "to": "cfo",
+            "people": ["p-cfo"],
+        }
+        house.sql("update people set groups = '[\"finance\"]' where person_id = 'p-cfo'")
+        assert {("decision_not_allowed", "empty"), ("approval_missing", "empty")} <= await house.found()
+        house.sql("update people set groups = '[\"cfo\"]' where person_id = 'p-cfo'")
+        path = json.loads(house.one("select path from approvals where approval_id = ?", house.ids["empty"]))
+        del path["stages"][0]["seats"][0]["fallback"]
+        house.asked_otherwise(house.ids["empty"], path=path)
+        assert ("decision_not_allowed", "empty") in await house.found()
+
+    async def test_a_decision_in_the_place_of_a_group_that_was_not_empty_is_found(self, house: Planted) -> None:
+        decision = house.decided_otherwise(
+            house.ids["approved"], "p-controller", person_id="p-cfo", basis="fallback:cfo"
+        )
+
+        found = [one.detail for one in (await house.check()).findings if one.what == "decision_not_allowed"]
+        assert found == [f"{decision}: p-cfo is not in the group controller."]
 
 
 class TestTheCheckpoints:

@@ -193,11 +193,25 @@ async def test_the_preview_names_who_could_decide_and_keeps_nothing(office: Offi
     assert office.temporal.started == []
 
 
+async def test_the_preview_says_who_decides_in_an_empty_groups_place_and_who_could_not(office: Office) -> None:
+    await office.rows.change_person("controller", related_customers=frozenset({"cus_ExampleLogistics"}))
+    form = CreditForm("cus_ExampleLogistics", "4200.00", "USD", "service_outage", "p-1", INVOICE)
+    seen = await preview_credit(office.desk, office.rows.people["billing_admin"], form)
+    assert [[person.person_id for person in stage] for stage in seen.deciders] == [["p-cfo"]]
+    assert (seen.path.describe(), seen.nobody, seen.too_few) == (("Controller",), (), ())
+    assert seen.remarks == (
+        "Controller of Controller could not: is related to the customer.",
+        "Nobody of Controller could decide, so CFO decides in its place.",
+    )
+
+
 async def test_the_preview_says_where_nobody_could_decide(office: Office) -> None:
-    await office.rows.change_person("controller", groups=frozenset({Group.FINANCE}))
+    for role in ("controller", "cfo"):
+        await office.rows.change_person(role, groups=frozenset({Group.FINANCE}))
     form = CreditForm("cus_ExampleLogistics", "4200.00", "USD", "service_outage", "p-1", INVOICE)
     seen = await preview_credit(office.desk, office.rows.people["billing_admin"], form)
     assert (seen.deciders, seen.nobody) == (((),), (Group.CONTROLLER,))
+    assert (seen.too_few, seen.remarks) == ((), ())
 
 
 async def test_a_likely_duplicate_of_the_last_thirty_days_is_shown_before_it_is_asked(office: Office) -> None:

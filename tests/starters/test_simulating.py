@@ -80,6 +80,22 @@ async def test_other_clocks_and_other_limits_are_changes_too(office: Office) -> 
     assert (await told(office, "approve.credit.controller", 20_000)).counts == {Kind.OTHER_LIMITS: 1}
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "kind"),
+    [
+        ("fallback", {}, Kind.OTHER_RULES),
+        ("stages.controller", [{"seats": {"controller": 1}, "one_rejection_ends": False}], Kind.OTHER_RULES),
+        ("stages.controller", [{"seats": {"controller": 2}}], Kind.OTHERS_ASKED),
+    ],
+    ids=["fallback", "rejection", "quorum"],
+)
+async def test_another_fallback_another_quorum_and_another_rule_for_rejections_are_changes(
+    office: Office, place: str, value: Any, kind: Kind
+) -> None:
+    await office.ask("4200.00")
+    assert (await told(office, place, value)).counts == {kind: 1}
+
+
 async def test_sums_are_those_of_the_moment_and_follow_what_would_have_been_automatic(office: Office) -> None:
     """Two credits of 450 are automatic; with less authority neither is, and the third passes no sum any more."""
     for _ in range(3):

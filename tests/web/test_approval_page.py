@@ -1,5 +1,6 @@
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -278,12 +279,75 @@ async def test_the_customers_year_is_drawn_and_told(house: Any) -> None:
     assert "Nothing else is asked for this customer." in shown
 
 
-async def test_a_group_that_nobody_is_left_in_is_said(house: Any) -> None:
-    approval_id = await house.asked()
+async def leaves(house: Any, *person_ids: str) -> None:
     async with house.staff.desk.ledger.begin() as tx:
         everybody = {one.person_id: one for one in await people.everybody(tx.session)}
-        leaving = everybody["p-controller"]
-        await people.add(tx.session, [type(leaving)(**{**vars(leaving), "active": False})])
+        await people.add(tx.session, [replace(everybody[person_id], active=False) for person_id in person_ids])
+
+
+async def test_who_decides_in_an_empty_groups_place_is_said_and_told_in_the_history(house: Any) -> None:
+    await leaves(house, "p-controller")
+    approval_id = await house.asked()
+    cfo = await house.visitor("cfo")
+    words = plain(await cfo.get(f"/approvals/{approval_id}"))
+    assert "Waiting on Controller (CFO in its place)" in words
+    assert "Waiting. CFO can decide." in words
+    assert "Nobody of Controller could when it was asked, so CFO decides in its place." in words
+    assert "Plixo found nobody of Controller who could decide; CFO decides in its place" in words
+    assert "Approving applies it in Stripe at once" in words
+    assert "may decide as well. If nobody" not in words
+    await decide(cfo, approval_id, "approve")
+    assert "approved it for Controller, as CFO, since nobody of them could" in plain(
+        await cfo.get(f"/approvals/{approval_id}")
+    )
+
+
+async def test_of_a_group_and_its_fallback_that_nobody_is_left_in_the_history_says_that_it_waits(house: Any) -> None:
+    await leaves(house, "p-controller", "p-cfo")
+    approval_id = await house.asked()
+    words = plain(await (await house.visitor("finance")).get(f"/approvals/{approval_id}"))
+    assert "Waiting, but nobody of this group can decide. Ask an administrator." in words
+    assert "Plixo found nobody of Controller who could decide, nor of CFO; it waits" in words
+
+
+async def test_where_several_must_agree_the_page_says_how_many_and_what_a_rejection_does(house: Any) -> None:
+    async with house.staff.desk.ledger.begin() as tx:
+        everybody = {one.person_id: one for one in await people.everybody(tx.session)}
+        more = [
+            replace(everybody["p-controller"], person_id=f"p-{name}", name=name, email=f"{name}@plixo.example")
+            for name in ("second", "third")
+        ]
+        await people.add(tx.session, more)
+    stages = {"controller": [{"seats": {"controller": 2}, "one_rejection_ends": False}]}
+    made = await (await house.caller("administrator")).post(
+        "/api/v1/policy/drafts",
+        json={
+            "limits": {**house.staff.desk.policy.plain_limits, "stages": stages},
+            "table": house.staff.desk.policy.plain_table,
+        },
+    )
+    (told,) = made.json()["differences"]
+    assert told["after"] == "2 of Controller (one rejection does not end it)"
+    published = await (await house.caller("cfo")).post(f"/api/v1/policy/drafts/{made.json()['draft_id']}/publication")
+    assert published.status_code == 200
+    visitor = await house.visitor("billing_admin")
+    checked = plain(await visitor.post("/credits/check", data=house.form(request_id="r-0")))
+    assert "2 of Controller" in checked
+    assert "One rejection does not end it, as long as 2 of Controller can still agree." in checked
+    approval_id = await house.asked()
+    controller = await house.visitor("controller")
+    words = plain(await controller.get(f"/approvals/{approval_id}"))
+    assert "2 of 2 have yet to agree. 3 could decide, 0 of them rejected it" in words
+    assert "others are asked as well. Rejecting counts against it" in words
+    await decide(controller, approval_id, "reject", "Too much.")
+    words = plain(await (await house.visitor("finance")).get(f"/approvals/{approval_id}"))
+    assert "Waiting on Controller" in words
+    assert "3 could decide, 1 of them rejected it" in words
+
+
+async def test_a_group_that_nobody_is_left_in_is_said(house: Any) -> None:
+    approval_id = await house.asked()
+    await leaves(house, "p-controller")
     words = plain(await (await house.visitor("finance")).get(f"/approvals/{approval_id}"))
     assert "Waiting, but nobody of this group can decide. Ask an administrator." in words
 

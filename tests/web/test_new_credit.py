@@ -141,8 +141,23 @@ async def test_a_likely_duplicate_is_shown_before_asking(house: Any) -> None:
     assert "This may be asked for already." not in later.text
 
 
-async def test_that_nobody_could_decide_is_said_before_asking(house: Any) -> None:
+async def test_who_decides_in_an_empty_groups_place_is_said_before_asking(house: Any) -> None:
     visitor = await house.visitor("billing_admin")
+    form = house.form(customer="cus_ExampleGmbH", currency="EUR", amount="50.00", reason="legal_claim")
+    words = plain(await visitor.post("/credits/check", data=form))
+    assert "Legal of Legal could not: is related to the customer." in words
+    assert "Nobody of Legal could decide, so CFO decides in its place." in words
+    assert "It would wait" not in words
+    caller = await house.caller("billing_admin")
+    seen = (await caller.post("/api/v1/credits/preview", json=form)).json()
+    seats = [seat for stage in seen["stages"] for seat in stage["seats"] if seat["group"] == "legal"]
+    assert [(seat["fallback"], seat["in_place"]) for seat in seats] == [("cfo", True)]
+    assert [one["why"] for one in seats[0]["could_not"]] == ["is related to the customer"]
+    assert [one["person_id"] for one in seats[0]["deciders"]] == ["p-cfo"]
+
+
+async def test_that_nobody_could_decide_is_said_before_asking(house: Any) -> None:
+    visitor = await house.visitor("cfo")
     form = house.form(customer="cus_ExampleGmbH", currency="EUR", amount="50.00", reason="legal_claim")
     words = plain(await visitor.post("/credits/check", data=form))
     assert "Nobody of Legal could decide on this." in words

@@ -271,3 +271,24 @@ async def test_what_differs_without_words_is_told_all_the_same(house: Any) -> No
     later = limits(house) | {"office": "Mon-Fri 10:00-16:00 UTC"}
     made = await draft(house, limits=later)
     assert [one["what"] for one in made["differences"]] == ["Controller approves", "Something else"]
+
+
+async def test_fallbacks_quorums_order_and_rejections_are_chosen_on_the_page(house: Any) -> None:
+    visitor = await house.visitor("administrator")
+    form = (await visitor.get("/settings/policy/new")).text
+    assert '<option value="cfo" selected>CFO</option>' in form
+    assert '<option value="side_by_side" selected>Side by side</option>' in form
+    typed = {
+        "limits.fallback.legal": "",
+        "limits.stages.both.order": "legal_first",
+        "limits.stages.both.0.seats.controller": "2",
+        "limits.stages.controller.0.one_rejection_ends": "no",
+    }
+    answer = await visitor.post("/settings/policy/drafts", data={**typed, "note": "Legal first."})
+    assert answer.status_code == 303, answer.text
+    shown = (await visitor.get(answer.headers["location"])).text
+    for words in ("Legal, then 2 of Controller", "it waits, and says so", "Controller (one rejection does not end it)"):
+        assert words in shown
+    wrong = await visitor.post("/settings/policy/drafts", data={"limits.fallback.legal": "finance"})
+    assert wrong.status_code == 422
+    assert "Where nobody of Legal can decide: choose one of Nobody else: it waits, CFO, Controller." in wrong.text

@@ -276,11 +276,31 @@ class KnownOut(BaseModel):
     known: list[KnownRequest]
 
 
+class CouldNot(Who):
+    """Somebody of a group that is asked, who could not decide."""
+
+    why: str
+
+
+class SeatOut(BaseModel):
+    """One group's part in a stage."""
+
+    group: str
+    text: str
+    quorum: int = Field(description="How many people must agree.")
+    fallback: str | None = Field(description="The group that decides in its place should nobody of it be able to.")
+    in_place: bool = Field(description="Whether that is so now.")
+    deciders: list[Who]
+    could_not: list[CouldNot]
+
+
 class StageOut(BaseModel):
     """Groups that decide side by side."""
 
     groups: list[str]
     text: str
+    seats: list[SeatOut]
+    one_rejection_ends: bool = Field(description="Otherwise it ends once a quorum cannot be reached.")
     due_hours: int = Field(description="Business hours of whoever is asked.")
     expire_hours: int = Field(description="Business hours until it goes back; 0 for never.")
     deciders: list[Who]
@@ -303,7 +323,9 @@ class PreviewOut(BaseModel):
     why: str
     notes: list[str]
     stages: list[StageOut]
-    nobody: list[str] = Field(description="Groups of the path in which nobody could decide.")
+    nobody: list[str] = Field(description="Groups in which nobody could decide, nor anybody in their place.")
+    too_few: list[str] = Field(description="Seats in words for which somebody could decide, but too few.")
+    remarks: list[str] = Field(description="In whose place who decides, who could not, and what a rejection does.")
     duplicates: list[ApprovalOut] = Field(description="Requests of the last 30 days for the same.")
     previewed: str = Field(description="To send with the credit: the answer then says where the path differs.")
 

@@ -9,6 +9,7 @@ from plixo.domain.effects import Amounts
 from plixo.domain.ids import credit_workflow_id
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
+from plixo.domain.seating import Seating
 from plixo.ports import Customer, Invoice, Record
 from starters.credits import Preview
 from web.api import models
@@ -105,6 +106,8 @@ class Shower:
             notes=list(path.notes),
             stages=self._stages(seen),
             nobody=[group.value for group in seen.nobody],
+            too_few=[seat.describe() for seat in seen.too_few],
+            remarks=list(seen.remarks),
             duplicates=[self.approval(twin) for twin in seen.duplicates],
             previewed=seen.token,
         )
@@ -115,12 +118,31 @@ class Shower:
             models.StageOut(
                 groups=[group.value for group in stage.groups],
                 text=text,
+                seats=[_seat(one) for one in seats],
+                one_rejection_ends=stage.one_rejection_ends,
                 due_hours=stage.clock.due_hours,
                 expire_hours=stage.clock.expire_hours,
-                deciders=[models.Who(person_id=person.person_id, name=person.name) for person in able],
+                deciders=[_who(person) for person in able],
             )
-            for stage, text, able in zip(seen.path.stages, words, seen.deciders, strict=True)
+            for stage, text, able, seats in zip(seen.path.stages, words, seen.deciders, seen.seatings, strict=True)
         ]
+
+
+def _seat(one: Seating) -> models.SeatOut:
+    seat = one.seat
+    return models.SeatOut(
+        group=seat.group.value,
+        text=seat.describe(),
+        quorum=seat.quorum,
+        fallback=seat.fallback.value if seat.fallback else None,
+        in_place=one.fallback is not None,
+        deciders=[_who(person) for person in one.able],
+        could_not=[models.CouldNot(**dict(_who(person)), why=why) for person, why in one.unable],
+    )
+
+
+def _who(person: Person) -> models.Who:
+    return models.Who(person_id=person.person_id, name=person.name)
 
 
 def person(one: Person) -> models.PersonOut:

@@ -111,9 +111,8 @@ def _by_when(visit: Visit, seen: Preview) -> tuple[datetime | None, datetime | N
     """When the first answer is due, and when it comes back if nobody gives one; None for never."""
     if not seen.path.stages:
         return None, None
-    stage, people = seen.path.stages[0], seen.deciders[0]
-    asked = {seat: [person for person in people if person.belongs_to(seat.group)] for seat in stage.seats}
-    moments = moments_of(stage, asked, visit.desk.calendars, visit.now)
+    asked = {one.seat: one.able for one in seen.seatings[0]}
+    moments = moments_of(seen.path.stages[0], asked, visit.desk.calendars, visit.now)
     due, expire = (datetime.fromtimestamp(at, UTC) if at else None for at in (moments.due, moments.expire))
     return due, expire
 

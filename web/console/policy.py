@@ -10,9 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from plixo.domain.duties import DRAFTERS, POLICY_READERS
 from plixo.domain.rate_sheet import read_rates
 from plixo.domain.refusals import NotAllowed, Problem, Refused
+from plixo.policy.choices import choice_fields, with_choices
 from plixo.policy.fields import number_fields, with_numbers
 from plixo.policy.published import PublishedPolicy
-from plixo.policy.words import clocks_in_words, limits_in_words
+from plixo.policy.words import clocks_in_words, limits_in_words, paths_in_words
 from plixo.store.drafts import Draft
 from starters import drafting
 from starters.simulating import DAYS, MOST_DAYS, simulate
@@ -163,7 +164,7 @@ async def _drafted(visit: Visit, sent: Mapping[str, str]) -> Draft:
     if sent.get("again"):
         return await drafting.draft_again(visit.desk, visit.person, _number(sent["again"]) or 0, note)
     holds = visit.desk.policy
-    limits = with_numbers(holds.plain_limits, sent)
+    limits = with_choices(with_numbers(holds.plain_limits, sent), sent)
     table: Any = holds.plain_table
     if sent.get("table", "").strip():
         try:
@@ -180,10 +181,15 @@ async def _form(visit: Visit, sent: Mapping[str, str], refusal: Refused | None =
         field._replace(value=sent.get(field.name, field.value))
         for field in number_fields(visit.desk.policy.plain_limits)
     ]
-    names = {field.name for field in fields}
+    choices = [
+        choice._replace(value=sent.get(choice.name, choice.value))
+        for choice in choice_fields(visit.desk.policy.plain_limits)
+    ]
+    names = {*(field.name for field in fields), *(choice.name for choice in choices)}
     problems = [_at_a_field(problem, names) for problem in refusal.problems] if refusal else []
     context = {
         "fields": fields,
+        "choices": choices,
         "holds": visit.desk.policy,
         "table": sent.get("table", ""),
         "note": sent.get("note", ""),
@@ -236,7 +242,7 @@ async def _page(visit: Visit, template: str, context: Mapping[str, Any], status:
 def _said(policy: PublishedPolicy) -> dict[str, Any]:
     """A policy in words."""
     plain = policy.plain_limits
-    lines = [*limits_in_words(plain), *clocks_in_words(plain)]
+    lines = [*limits_in_words(plain), *paths_in_words(plain), *clocks_in_words(plain)]
     return {"policy": policy, "lines": lines, "rules": policy.rules()}
 
 

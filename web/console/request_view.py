@@ -25,6 +25,7 @@ from plixo.store import approvals, audit, decisions, documents, inbox, people
 from web.console import timeline, year
 from web.console.deciding import Deciding, deciding
 from web.console.documents_view import Documents, documents_of
+from web.console.seats import deciding_does, seat_remark
 from web.console.words import exact, target
 from web.identity import Visit
 
@@ -39,6 +40,7 @@ class SeatLine:
         waiting: Whether it is asked now.
         decisions: What its people said.
         able: Names of the people who could still say it.
+        remark: In whose place who decides, or how a rejection counts; empty where nothing is unusual.
     """
 
     who: str
@@ -46,6 +48,7 @@ class SeatLine:
     waiting: bool
     decisions: tuple[Decision, ...]
     able: tuple[str, ...]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class RequestView:
         steps: The history.
         nothing: What happens if nobody does anything.
         documents: What was added to it.
+        deciding_does: What the reader's approval and rejection would do, in words.
     """
 
     record: Record
@@ -100,6 +104,7 @@ class RequestView:
     steps: Sequence[timeline.Step]
     nothing: str
     documents: Documents
+    deciding_does: str
 
 
 @dataclass(frozen=True)
@@ -133,17 +138,19 @@ async def view(visit: Visit, record: Record) -> RequestView:
     rows = await _read(visit, record)
     now, zone = visit.now, visit.person.time_zone
     charted = may_see_all(visit.person)
+    sending = await _sending(visit, rows.record)
     return RequestView(
         record=rows.record,
         names={person_id: person.name for person_id, person in rows.everybody.items()},
         deciding=deciding(visit, rows.record, list(rows.stored)),
         seats=_seats(rows),
-        sending=await _sending(visit, rows.record),
+        sending=sending,
         year=year.year(rows.applied, record.change.amount.currency, now) if charted else None,
         pending=[other for other in rows.pending if other.approval.approval_id != record.approval.approval_id],
         steps=timeline.timeline(rows.lines, rows.everybody),
         nothing=_nothing(rows.record, rows.everybody, zone, now),
         documents=documents_of(visit, rows.record, rows.added),
+        deciding_does=deciding_does(rows.record.approval, sending.what),
     )
 
 
@@ -170,7 +177,9 @@ def _seats(rows: _Rows) -> list[SeatLine]:
             waiting = approval.state is State.WAITING and index == approval.stage
             asked = waiting and seat.group in approval.waiting_groups()
             able = _able(rows.record, seat, rows.everybody.values()) if asked else ()
-            found.append(SeatLine(seat.describe(), index + 1, asked, said, tuple(person.name for person in able)))
+            names = tuple(person.name for person in able)
+            remark = seat_remark(approval, stage, seat) if asked else ""
+            found.append(SeatLine(seat.describe(), index + 1, asked, said, names, remark))
     return found
 
 
@@ -249,7 +258,11 @@ def _escalations(record: Record, zone: str) -> list[str]:
     """Who may decide as well, by now and later on."""
     approval = record.approval
     stage, groups = approval.current_stage, approval.waiting_groups()
-    now = [f"In place of {one.seat.label}, {one.label} may decide as well." for one in approval.escalated]
+    now = [
+        f"In place of {one.seat.label}, {one.label} may decide as well."
+        for one in approval.escalated
+        if not one.fallback
+    ]
     if stage is None or record.moments is None:
         return now
     clocks = {seat.group: clock for seat, clock in stage.clocked()}

@@ -153,6 +153,14 @@ def _escalated(detail: Detail) -> str:
     return f"let {to} decide as well, in place of {Group(detail['group']).label}{nobody}"
 
 
+def _group_empty(detail: Detail) -> str:
+    group, to = Group(detail["group"]).label, Group(detail["to"]).label if detail["to"] else ""
+    found = f"found nobody of {group} who could decide"
+    if not to:
+        return f"{found}; it waits"
+    return f"{found}; {to} decides in its place" if detail["people"] else f"{found}, nor of {to}; it waits"
+
+
 def _interrupted(detail: Detail) -> str:
     words = {"timed_out": "timed out", "missing": "was deleted", "completed": "was not its own"}
     how = detail["how"]
@@ -199,6 +207,7 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "decision_conflict": _refused("came too late"),
     "reminded": _reminded,
     "escalated": _escalated,
+    "group_empty": _group_empty,
     "workflow_interrupted": _interrupted,
     "expired": _plain("gave it back: time was up"),
     "lapsed": _plain("withdrew it: it had stayed returned for too long"),

@@ -69,8 +69,10 @@ def look(state: State, label: str = "") -> Standing:
 
 
 def waiting_on(record: Record) -> str:
-    """Who is asked now, in words."""
-    return " and ".join(group.label for group in record.approval.waiting_groups()) or "nobody"
+    """Who is asked now, in words, and who decides in an empty group's place."""
+    approval = record.approval
+    instead = {one.seat: f" ({one.label} in its place)" for one in approval.escalated if one.fallback}
+    return " and ".join(group.label + instead.get(group, "") for group in approval.waiting_groups()) or "nobody"
 
 
 def sentence(record: Record) -> str:

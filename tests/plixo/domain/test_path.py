@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plixo.domain.canonical import canonical_json
-from plixo.domain.path import ApprovalPath, Clock, Escalation, PathLimits, Route, Ruling, Seat, Stage, build_path
+from plixo.domain.path import ApprovalPath, Clock, Escalation, Route, Ruling, Seat, Stage
 from plixo.domain.people import APPROVERS, Group
+from plixo.domain.planning import PathLimits, build_path
 
 CLOCKS = {Group.CONTROLLER: Clock(8, (4,), 40), Group.LEGAL: Clock(16, (7,), 80), Group.CFO: Clock(17, (9,), 90)}
 LIMITS = PathLimits(controller_alone=2_500_000, legal_alone=500_000, clocks=CLOCKS)

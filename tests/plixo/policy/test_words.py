@@ -33,7 +33,7 @@ def test_every_number_of_the_limits_is_told_and_can_be_typed() -> None:
     told = {line.field for line in (*limits_in_words(LIMITS), *clocks_in_words(LIMITS))}
     assert {"authority.billing_admin.credit", "approve.credit.legal", "sums.customer_all", "clocks.cfo"} < told
     fields = number_fields(LIMITS)
-    assert len(fields) == 29
+    assert len(fields) == 33
     assert all(field.label and field.unit for field in fields)
     assert with_numbers(LIMITS, {field.name: field.value for field in fields}) == LIMITS
 

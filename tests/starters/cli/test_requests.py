@@ -134,3 +134,26 @@ def test_an_empty_list_says_what_would_be_in_it(  # noqa: PLR0917 - pytest hands
 ) -> None:
     api.on("GET", path, answer)
     assert said in " ".join(plixo(*words).out.split())
+
+
+def test_a_preview_says_how_many_in_whose_place_and_who_could_not(plixo: Plixo, api: FakeApi) -> None:
+    seats = {"seats": [], "one_rejection_ends": False, "groups": ["legal"]}
+    seen = {
+        **APPROVAL,
+        "customer": {"name": "Example"},
+        "automatic": False,
+        "stages": [{**seats, "text": "2 of Controller", "due_hours": 8, "deciders": [{"name": "Chief"}]}],
+        "nobody": ["legal"],
+        "too_few": ["2 of Controller"],
+        "remarks": ["Ann of Controller could not: asked for it."],
+        "duplicates": [],
+    }
+    api.on("POST", "credits/preview", seen)
+    told = plixo("credit", "preview", *REQUEST[2:]).out
+    for words in (
+        "2 of Controller",
+        "Ann of Controller could not: asked for it.",
+        "Nobody of Legal could decide on it: it would wait.",
+        "2 of Controller must agree, and too few could: it would wait.",
+    ):
+        assert words in told
