@@ -358,7 +358,7 @@ class TestSignatures:
         async with at_work(house) as work:
             forger = replace(work, desk=replace(work.desk, signer=StaffSigner(FOREIGN_KEY)))
             forged = await forger.ask("180.00", "Clinics")
-            assert await work.state(forged) == "returned"
+            assert await work.state(forged) == "withdrawn"
 
         assert await house.found() == {("request_unsigned", forged)}
 
