@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from plixo.domain.decision import Decision
-from plixo.domain.effects import Effect, TargetFacts, plan
+from plixo.domain.effects import Effect, plan, planned_against
 from plixo.domain.mandate import Mandate, SignedRequest, concerned, decision_from_claims, mandate
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision, Transaction, Verifier
@@ -56,17 +56,11 @@ async def verified_mandate(tx: Transaction, verifier: Verifier, record: Record) 
 
 
 async def unmandated(tx: Transaction, verifier: Verifier, record: Record, effect: Effect) -> str:
-    """Why the signed rows do not allow a write that was intended before, in words; empty when they do.
-
-    Everything about the write follows from what was signed, but how much of a credit goes beyond what the invoice
-    still owed when it was planned.
-    """
+    """Why the signed rows do not allow a write that was intended before, in words; empty when they do."""
     try:
         request, allowed = await verified_mandate(tx, verifier, record)
     except NotAllowed as refusal:
         return str(refusal)
-    beyond = effect.params.get("credit_amount", 0)
-    owed = effect.amount.minor - beyond if isinstance(beyond, int) else effect.amount.minor
-    then = TargetFacts(request.change.target, None, max(owed, 0))
+    then = planned_against(effect, request.change.target)
     signed = plan(request.approval_id, request.round, request.change, allowed.amount_minor, then)
     return "" if replace(effect, state=signed.state) == signed else "The stored effect is not what was signed."

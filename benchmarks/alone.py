@@ -16,7 +16,7 @@ from benchmarks.waves import LOOK_SECONDS
 from demo.actors import Actor
 from demo.waiting import until
 from plixo.domain.approval import State
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import workflow_of
 from plixo.store.models import ApprovalRow
 
 PAUSE_SECONDS: Final = 1.0
@@ -75,7 +75,7 @@ class Alone:
         if not answer.is_success:
             raise Failed(f"{approval_id}: the decision was answered {answer.status_code}: {answer.text[:200]}")
         times.append(time.monotonic())
-        await self.house.credit.ended(credit_workflow_id(approval_id))
+        await self.house.credit.ended(workflow_of(approval_id))
         times.append(time.monotonic())
         asked, waited, decided, executed = (later - earlier for earlier, later in itertools.pairwise(times))
         return Single(asked, waited, decided, executed, sum(meter.read().values()) - before)

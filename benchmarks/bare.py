@@ -46,7 +46,7 @@ async def execute_bare(given: Bare) -> Bare:
 
 @workflow.defn
 class BareWorkflow:
-    """The same moves as `CreditApprovalWorkflow`, and nothing else."""
+    """The same moves as `ApprovalWorkflow`, and nothing else."""
 
     def __init__(self) -> None:
         """Nothing is decided."""

@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowHandle
 from benchmarks.bare import QUEUE, Bare, BareWorkflow
 from plixo.domain.credit import CreditForm
 from plixo.domain.decision import Verdict
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import workflow_of
 from plixo.domain.people import Person
 from starters.credits import request_credit
 from starters.decisions import Saying, decide
@@ -95,9 +95,7 @@ class CreditSide:
     invoices: Sequence[tuple[str, str]]
     tag: str
     name: str = "credit"
-    waiting: str = (
-        "WorkflowType = 'CreditApprovalWorkflow' AND ExecutionStatus = 'Running' AND PlixoWaitsFor = 'controller'"
-    )
+    waiting: str = "WorkflowType = 'ApprovalWorkflow' AND ExecutionStatus = 'Running' AND PlixoWaitsFor = 'controller'"
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def form(self) -> CreditForm:
@@ -119,7 +117,7 @@ class CreditSide:
         asked = await request_credit(self.desk, self.requester, self.form())
         if not asked.started:
             raise Failed(f"{asked.record.approval.approval_id} was not started: Temporal is away")
-        return credit_workflow_id(asked.record.approval.approval_id)
+        return workflow_of(asked.record.approval.approval_id)
 
     async def decide(self, workflow_id: str) -> None:
         """Approve as the Controller."""

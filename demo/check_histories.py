@@ -15,8 +15,8 @@ from demo.check_payloads import PayloadKeys, is_sealed, open_events
 STANDING: Final = frozenset({"accepted", "already_received"})
 """Answers that say that a decision stands."""
 
-OURS: Final = "CreditApprovalWorkflow"
-"""The type that may move money."""
+OURS: Final = frozenset({"ApprovalWorkflow", "CreditApprovalWorkflow"})
+"""The types that may move money."""
 
 MONEY: Final = "execute_approval"
 """The activity that moves money."""
@@ -155,7 +155,7 @@ def strangers(scene: Scene) -> list[str]:
     return [
         name
         for name, runs in scene.histories.items()
-        if name not in ours and any(run.kind == OURS or MONEY in run.done for run in runs)
+        if name not in ours and any(run.kind in OURS or MONEY in run.done for run in runs)
     ]
 
 

@@ -15,16 +15,16 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, Approval
-from plixo.domain.credit import MAX_NOTE, parse_text
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import basis_for, chair_for, check_comment, check_independent, check_requester, may_see
-from plixo.domain.ids import credit_workflow_id, is_approval_id
+from plixo.domain.ids import is_approval_id, workflow_of
 from plixo.domain.mandate import decision_claims
 from plixo.domain.money import Money, parse_amount
 from plixo.domain.path import Seat
 from plixo.domain.people import Person
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
 from plixo.domain.several import Shown
+from plixo.domain.texts import MAX_NOTE, parse_text
 from plixo.messages.approvals import Decide, Recorded
 from plixo.ports import AuditEntry, Clock, Record, StoredDecision
 from plixo.store import approvals, decisions
@@ -33,7 +33,7 @@ from plixo.temporal.codec import PayloadUnreadable
 from starters.desk import Desk
 from starters.revival import latest_run, take_up_again
 from starters.workflows import TemporalAway, ensure_started, reaching
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 UPDATE_SECONDS: Final = 5.0
 """How long a person waits for the workflow's answer before the decision is sent as a signal instead."""
@@ -155,28 +155,32 @@ async def signal(temporal: Client, decision: Decision) -> bool:
     """Tell a request's workflow of a stored decision; told again, it takes it up no second time.
 
     Returns:
-        Whether there is such a workflow and it runs.
+        Whether there is such a workflow that runs, and its run takes signals: so many and no more go to one.
 
     Raises:
         TemporalAway: It cannot be reached.
     """
-    handle = temporal.get_workflow_handle(credit_workflow_id(decision.approval_id))
+    handle = temporal.get_workflow_handle(workflow_of(decision.approval_id))
     message = Decide(decision.approval_id, decision.decision_id)
     withdrawal = decision.verdict is Verdict.WITHDRAW
-    submit = CreditApprovalWorkflow.submit_withdrawal if withdrawal else CreditApprovalWorkflow.submit_decision
+    submit = ApprovalWorkflow.submit_withdrawal if withdrawal else ApprovalWorkflow.submit_decision
     try:
         async with reaching(SIGNAL_SECONDS):
             await handle.signal(submit, message)
     except RPCError as failure:
-        if failure.status is not RPCStatusCode.NOT_FOUND:
+        if failure.status not in _NOT_TAKEN:
             raise
         return False
     return True
 
 
+_NOT_TAKEN: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
+"""What Temporal answers where there is no such run, and where it has had as many signals as one may."""
+
+
 async def _update(temporal: Client, approval_id: str, decision_id: str, verdict: Verdict) -> Recorded:
-    handle = temporal.get_workflow_handle(credit_workflow_id(approval_id))
-    update = CreditApprovalWorkflow.withdraw if verdict is Verdict.WITHDRAW else CreditApprovalWorkflow.decide
+    handle = temporal.get_workflow_handle(workflow_of(approval_id))
+    update = ApprovalWorkflow.withdraw if verdict is Verdict.WITHDRAW else ApprovalWorkflow.decide
     return await handle.execute_update(
         update,
         Decide(approval_id, decision_id),

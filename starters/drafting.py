@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from plixo.domain import ids
 from plixo.domain.canonical import can_be_hashed, canonical_json, sha256_hex
-from plixo.domain.credit import parse_text
 from plixo.domain.duties import check_drafter, check_publisher
 from plixo.domain.people import Person
 from plixo.domain.rate_sheet import Rate, check_steps, parse_rates
 from plixo.domain.refusals import Conflict, NotAllowed, NotFound, Refused
+from plixo.domain.texts import parse_text
 from plixo.policy.limits import LIMITS_FILE
 from plixo.policy.published import PolicyInvalid, PublishedPolicy
 from plixo.ports import AuditEntry

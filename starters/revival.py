@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import ENDED, State
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import workflow_of
 from plixo.ports import AuditEntry, Clock
 from plixo.store import audit
 from plixo.store.ledger import SqlLedger, SqlTransaction
@@ -57,7 +57,7 @@ async def latest_run(temporal: Client, approval_id: str) -> Run:
     """
     try:
         async with reaching(START_SECONDS):
-            found = await temporal.get_workflow_handle(credit_workflow_id(approval_id)).describe()
+            found = await temporal.get_workflow_handle(workflow_of(approval_id)).describe()
     except RPCError as failure:
         if failure.status is not RPCStatusCode.NOT_FOUND:
             raise

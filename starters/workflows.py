@@ -18,11 +18,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from plixo.domain.approval import State
-from plixo.domain.ids import credit_workflow_id, fairness_key
-from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest
+from plixo.domain.ids import fairness_key, workflow_of
+from plixo.messages.approvals import APPROVALS_QUEUE, ApprovalRequest
 from plixo.ports import Record
 from workflows import attributes
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 AWAY: Final = frozenset(
     {
@@ -85,7 +85,8 @@ async def ensure_started(temporal: Client, record: Record, *, again: bool = Fals
         again: Also where a workflow of its name has closed: whatever that was, it did not open the request.
 
     Returns:
-        Whether it is started now; False when Temporal could not be reached, and the sweeper has to try again.
+        Whether it is started now; False when Temporal could not be reached, or lacks what an upgrade set up, and the
+        sweeper has to try again.
     """
     if record.approval.state is not State.ROUTING:
         return True
@@ -94,6 +95,11 @@ async def ensure_started(temporal: Client, record: Record, *, again: bool = Fals
             await start(temporal, record, again=again)
     except TemporalAway as failure:
         log.warning("Temporal is away; the sweeper will start the request: %s", failure)
+        return False
+    except RPCError as failure:
+        if again or failure.status is not RPCStatusCode.INVALID_ARGUMENT:
+            raise
+        log.warning("Temporal does not take the request; `plixo temporal setup` may be missing: %s", failure.message)
         return False
     return True
 
@@ -113,17 +119,22 @@ async def start(temporal: Client, record: Record, *, again: bool) -> None:
 
 async def _start(temporal: Client, record: Record, reuse: WorkflowIDReusePolicy) -> None:
     await temporal.start_workflow(
-        CreditApprovalWorkflow.run,
-        CreditRequest(record.approval.approval_id),
-        id=credit_workflow_id(record.approval.approval_id),
+        ApprovalWorkflow.run,
+        ApprovalRequest(record.approval.approval_id),
+        id=workflow_of(record.approval.approval_id),
         task_queue=APPROVALS_QUEUE,
         id_reuse_policy=reuse,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         static_summary=summary(record),
         static_details=f"{record.change.reason.label}; {record.approval.path.why}",
-        search_attributes=TypedSearchAttributes([SearchAttributePair(attributes.KIND, record.change.kind)]),
+        search_attributes=TypedSearchAttributes(_found_by(record)),
         priority=priority(record),
     )
+
+
+def _found_by(record: Record) -> list[SearchAttributePair[str]]:
+    lane = [SearchAttributePair(attributes.LANE, "import")] if record.bulk else []
+    return [SearchAttributePair(attributes.KIND, record.change.kind), *lane]
 
 
 def priority(record: Record) -> Priority:

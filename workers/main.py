@@ -25,8 +25,9 @@ from workers.relay import relay_once
 from workers.sandbox import SANDBOX
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import Sweeper
+from workflows.approval import ApprovalWorkflow
 from workflows.checkpoint import CheckpointWorkflow
-from workflows.credit import CreditApprovalWorkflow
+from workflows.credit_approval import CreditApprovalWorkflow
 from workflows.digest import DigestWorkflow
 
 STICKY_TIMEOUT: Final = timedelta(seconds=2)
@@ -103,7 +104,7 @@ def approvals_worker(client: Client, workshop: Workshop) -> Worker:
     return Worker(
         client,
         task_queue=APPROVALS_QUEUE,
-        workflows=[CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
+        workflows=[ApprovalWorkflow, CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
         workflow_runner=SANDBOX,
         activities=[
             activities.open,

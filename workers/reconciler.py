@@ -15,7 +15,7 @@ from typing import Final
 
 from temporalio.client import Client, WorkflowExecution
 
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import WORKFLOWS, approval_of_workflow, workflow_of
 from plixo.ports import Clock
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger
@@ -38,8 +38,7 @@ AT_ONCE: Final = 100
 
 PAGE: Final = 500
 PAGE_SECONDS: Final = 20.0
-_PREFIX: Final = credit_workflow_id("")
-_OURS: Final = f"WorkflowId STARTS_WITH '{_PREFIX}'"
+_OURS: Final = "(" + " OR ".join(f"WorkflowId STARTS_WITH '{begins}'" for begins in WORKFLOWS) + ")"
 _RUNNING: Final = f"{_OURS} AND ExecutionStatus = 'Running'"
 _CLOSED_EARLY: Final = f"{_OURS} AND ExecutionStatus IN ('Terminated', 'Canceled', 'Failed', 'TimedOut')"
 
@@ -96,11 +95,11 @@ class Reconciler:
     async def _open(self, runs: Collection[WorkflowExecution]) -> list[WorkflowExecution]:
         """Those of requests that have not ended, and that were not settled by an earlier look."""
         async with self.ledger.read() as session:
-            ids = await approvals.unended(session, [run.id.removeprefix(_PREFIX) for run in runs])
-        return [run for run in runs if run.id.removeprefix(_PREFIX) in ids and run.run_id not in self.settled]
+            ids = await approvals.unended(session, [_whose(run) for run in runs])
+        return [run for run in runs if _whose(run) in ids and run.run_id not in self.settled]
 
     async def _take_up(self, run: WorkflowExecution) -> bool:
-        interrupted = Run(run.id.removeprefix(_PREFIX), run.run_id, status_in_words(run))
+        interrupted = Run(_whose(run), run.run_id, status_in_words(run))
         settled = await take_up_again(self.ledger, self.temporal, interrupted, self.clock)
         if settled:
             self.settled.add(run.run_id)
@@ -136,7 +135,7 @@ class Reconciler:
             running = (await self.temporal.count_workflows(f"{_RUNNING} AND StartTime < '{before.isoformat()}'")).count
         if running >= len(ids):
             return 0
-        known = {run.id.removeprefix(_PREFIX) async for page in self._listed(_RUNNING) for run in page}
+        known = {_whose(run) async for page in self._listed(_RUNNING) for run in page}
         return await self._one_by_one("found", [found for found in ids if found not in known], self._find)
 
     async def _find(self, approval_id: str) -> bool:
@@ -160,6 +159,12 @@ class Reconciler:
             yield list(found.current_page or ())
             if not found.next_page_token:
                 return
+
+
+def _whose(run: WorkflowExecution) -> str:
+    """The request that the run carries; empty where it only has its name from one."""
+    found = approval_of_workflow(run.id)
+    return found if workflow_of(found) == run.id else ""
 
 
 async def _alone(one: Callable[[], Awaitable[bool]]) -> bool:

@@ -72,7 +72,7 @@ class Approval:
     digest: str
     amount_minor: int
     path: ApprovalPath
-    kind: str = "credit"
+    kind: str
     state: State = State.ROUTING
     round: int = 0
     stage: int = 0

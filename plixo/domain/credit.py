@@ -1,7 +1,6 @@
 """A credit as somebody types it, checked field by field before anything else happens."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -10,11 +9,10 @@ from plixo.domain.ids import parse_request_id
 from plixo.domain.money import Money, parse_amount, parse_currency
 from plixo.domain.reasons import OTHER_NEEDS_NOTE, Reason
 from plixo.domain.refusals import Problem, Refused
+from plixo.domain.texts import MAX_NOTE, parse_text
 
-MAX_NOTE: Final = 2000
 MAX_MEMO: Final = 300
 _STRIPE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}", re.ASCII)
-_BIDI: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 T = TypeVar("T")
 
 
@@ -103,28 +101,6 @@ def parse_reason(text: str) -> Reason:
         known = ", ".join(Reason)
         raise Refused.one("reason", "reason_unknown", f"That is no reason code; choose one of {known}.")
     return Reason(plain)
-
-
-def parse_text(text: str, field: str, longest: int) -> str:
-    """Free text, with surrounding blanks removed and Unicode composed.
-
-    Raises:
-        Refused: It is too long, holds control characters, or would be taken for a template or a formula elsewhere.
-    """
-    if len(text) > longest:
-        raise Refused.one(field, f"{field}_too_long", f"Keep the {field} under {longest:,} characters.")
-    plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    if any(_is_control(letter) for letter in plain):
-        wanted = f"The {field} holds control characters; type it as plain text."
-        raise Refused.one(field, f"{field}_control_characters", wanted)
-    if any(mark in plain for mark in ("{{", "}}", "{%", "%}")) or plain.startswith(("=", "+", "@")):
-        wanted = f"The {field} looks like a template or a formula; write it in words."
-        raise Refused.one(field, f"{field}_not_plain", wanted)
-    return plain
-
-
-def _is_control(letter: str) -> bool:
-    return letter in _BIDI or (unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t")
 
 
 def _check_other(reason: Reason, note: str, form: CreditForm) -> None:

@@ -146,6 +146,17 @@ def plan(approval_id: str, round_: int, change: ProposedChange, amount_minor: in
     )
 
 
+def planned_against(effect: Effect, target: Target) -> TargetFacts:
+    """What Stripe said of the target when a write was planned, as far as the write tells.
+
+    Everything about the write follows from what was signed, but how much of a credit goes beyond what the invoice
+    still owed then.
+    """
+    beyond = effect.params.get("credit_amount", 0)
+    owed = effect.amount.minor - beyond if isinstance(beyond, int) else effect.amount.minor
+    return TargetFacts(target, None, max(owed, 0))
+
+
 def credit_params(
     change: ProposedChange,
     amount_minor: int,

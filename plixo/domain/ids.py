@@ -66,9 +66,13 @@ def idempotency_key(approval: str, round_: int) -> str:
     return f"plixo-{approval}-r{round_}"
 
 
-def credit_workflow_id(approval: str) -> str:
-    """The workflow that carries a credit."""
-    return f"credit/{approval}"
+WORKFLOWS: Final = ("approval/", "credit/")
+"""What the ids of all workflows that carry requests begin with."""
+
+
+def workflow_of(approval: str) -> str:
+    """The workflow that carries a request; credits are named as they were when there was nothing else."""
+    return f"{'credit' if approval.startswith(f'{CREDIT_PREFIX}-') else 'approval'}/{approval}"
 
 
 def approval_of_workflow(workflow_id: str) -> str:

@@ -15,14 +15,16 @@ STRIPE_QUEUE: Final = "plixo-stripe"
 
 
 @dataclass(frozen=True)
-class CreditRequest:
-    """Starts a credit's workflow.
+class ApprovalRequest:
+    """Starts a request's workflow.
 
     Attributes:
         approval_id: The request; empty where it could not be read, and then the workflow's own id says which.
+        decided: What earlier runs of a long history took up, to be told to who asks; nothing is decided by it.
     """
 
     approval_id: str
+    decided: tuple["Recorded", ...] = ()
 
     @classmethod
     def unreadable(cls) -> Self:
@@ -31,8 +33,8 @@ class CreditRequest:
 
 
 @dataclass(frozen=True)
-class CreditOutcome:
-    """How a credit's workflow ended.
+class ApprovalOutcome:
+    """How a request's workflow ended.
 
     Attributes:
         approval_id: The request.

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from plixo.domain.approval import State
 from starters.cli import documents, views
 from starters.cli.credit import ApprovalId, Typed
 from starters.cli.example import example
@@ -24,17 +25,25 @@ app = App(
 
 
 @app.command(name="list", help_epilogue=example("plixo approvals list --tab overdue"))
-def list_waiting(*, tab: views.Tab = views.Tab.MINE, q: str = "", page: views.Page = 1, reach: Reach = HERE) -> None:
+def list_waiting(
+    *,
+    tab: views.Tab = views.Tab.MINE,
+    state: State | None = None,
+    q: str = "",
+    page: views.Page = 1,
+    reach: Reach = HERE,
+) -> None:
     """List what waits for a decision, what is due first at the top.
 
     Args:
         tab: Which part of the inbox.
+        state: Only those that stand there.
         q: Only those that say this.
         page: Which page, counted from 1.
         reach: How Plixo is reached.
     """
     with reached(reach) as api:
-        found = api.get("approvals", tab=tab, q=q, sort="due", page=page)
+        found = api.get("approvals", tab=tab, state=state, q=q, sort="due", page=page)
     empty = "Nothing waits here; --tab all lists everything you may see."
     views.show_list(found, "approvals", reach, empty)
 

@@ -34,7 +34,7 @@ from plixo.domain.credit import CreditForm
 from plixo.domain.decision import Verdict
 from plixo.domain.effects import Amounts, Effect, EffectKind, TargetFacts
 from plixo.mail.post_office import PostOffice
-from plixo.messages.approvals import CreditOutcome, Decide, Recorded, Step
+from plixo.messages.approvals import ApprovalOutcome, Decide, Recorded, Step
 from plixo.ports import Customer, Invoice, StripeObject
 from plixo.signing.keys import load_or_create_signing_key, load_public_keys
 from plixo.signing.tokens import StaffSigner, StaffVerifier
@@ -89,7 +89,7 @@ class History:
         self.add("WORKFLOW_TASK_STARTED")
         return self.add("WORKFLOW_TASK_COMPLETED")
 
-    def start(self, kind: str = "CreditApprovalWorkflow", **attributes: Any) -> None:
+    def start(self, kind: str = "ApprovalWorkflow", **attributes: Any) -> None:
         self.add("WORKFLOW_EXECUTION_STARTED", workflowType={"name": kind}, input=payloads({}), **attributes)
         self.task()
 
@@ -119,7 +119,7 @@ class History:
         self.marker(asdict(recorded), task)
         self.add("WORKFLOW_EXECUTION_UPDATE_COMPLETED", outcome={"success": payloads(asdict(recorded))})
 
-    def close(self, outcome: CreditOutcome) -> None:
+    def close(self, outcome: ApprovalOutcome) -> None:
         self.add("WORKFLOW_EXECUTION_COMPLETED", result=payloads(asdict(outcome)))
 
     def fail(self) -> None:
@@ -256,13 +256,13 @@ class SmallHouse:
         if state == "approved":
             await self._execute(approval_id)
         elif state != "waiting":
-            self.history(approval_id).close(CreditOutcome(approval_id, state))
+            self.history(approval_id).close(ApprovalOutcome(approval_id, state))
 
     async def _execute(self, approval_id: str) -> None:
         executed = await ActivityEnvironment().run(self.effects.execute, Step(approval_id))
         history = self.history(approval_id)
         history.activity("execute_approval")
-        history.close(CreditOutcome(approval_id, executed.state, executed.stripe_object, executed.why))
+        history.close(ApprovalOutcome(approval_id, executed.state, executed.stripe_object, executed.why))
 
     def history(self, approval_id: str) -> History:
         return History(self.traces.histories[f"credit/{approval_id}"][-1])

@@ -7,9 +7,9 @@ from temporalio.client import WorkflowFailureError
 
 from demo.check import Report, Sources, check
 from plixo.domain.decision import Verdict
-from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
+from plixo.messages.approvals import APPROVALS_QUEUE, ApprovalRequest, Decide
 from tests.support.house import House
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 
 async def test_a_house_that_ran_is_clean_and_what_is_done_behind_its_back_is_found(house: House) -> None:
@@ -54,10 +54,10 @@ async def _forge(house: House, approval_id: str) -> None:
     """Writes to Temporal alone: a signal that names a decision nobody signed, and a start that names no request."""
     temporal = house.workshop.temporal
     handle = temporal.get_workflow_handle(f"credit/{approval_id}")
-    await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(approval_id, f"DE-{Verdict.APPROVE}"))
+    await handle.signal(ApprovalWorkflow.submit_decision, Decide(approval_id, f"DE-{Verdict.APPROVE}"))
     with pytest.raises(WorkflowFailureError):
         await temporal.execute_workflow(
-            CreditApprovalWorkflow.run, CreditRequest("CR-NONE"), id="credit/CR-NONE", task_queue=APPROVALS_QUEUE
+            ApprovalWorkflow.run, ApprovalRequest("CR-NONE"), id="credit/CR-NONE", task_queue=APPROVALS_QUEUE
         )
 
 

@@ -237,7 +237,7 @@ async def test_no_word_of_people_or_stripe_is_left_where_others_can_read_it(day:
     everywhere["the current details"] = details.SerializeToString()
     async with httpx.AsyncClient() as client:
         everywhere["the metrics"] = (await client.get(day.metrics)).content
-    assert b"CreditApprovalWorkflow" in everywhere["the metrics"]
+    assert b"ApprovalWorkflow" in everywhere["the metrics"]
     assert {name: canaries.heard(kept) for name, kept in everywhere.items() if canaries.heard(kept)} == {}
 
     await _summaries_are_there_and_encrypted(day, approved)

@@ -23,6 +23,9 @@ from plixo.temporal.payload_keys import KeyRing
 
 HERE: Final = Path(__file__).parent
 HISTORIES: Final = HERE / "histories"
+BEFORE: Final = "before/"
+"""Histories of what nothing starts any more, and which may still wait somewhere: they are kept as they are."""
+
 FINGERPRINTS: Final = HERE / "fingerprints.json"
 """Per path what its workflow asked for and was told, in order."""
 
@@ -35,8 +38,20 @@ _DROPPED: Final = frozenset({"taskId", "stackTrace"})
 
 
 def recorded() -> list[str]:
-    """The names of all paths that have a history."""
-    return sorted(path.stem for path in HISTORIES.glob("*.json"))
+    """The names of all histories."""
+    return sorted(str(path.relative_to(HISTORIES).with_suffix("")) for path in HISTORIES.rglob("*.json"))
+
+
+def played() -> list[str]:
+    """The names of those that a path leaves today."""
+    return [name for name in recorded() if not name.startswith(BEFORE)]
+
+
+def forget() -> None:
+    """Remove what is about to be recorded anew."""
+    for name in played():
+        (HISTORIES / f"{name}.json").unlink()
+    _tell({name: told for name, told in fingerprints().items() if name.startswith(BEFORE)})
 
 
 def text(name: str) -> str:
@@ -52,7 +67,10 @@ def keep(name: str, history: WorkflowHistory) -> None:
     """Write a history down, and its fingerprint with it."""
     HISTORIES.mkdir(exist_ok=True)
     (HISTORIES / f"{name}.json").write_text(normalised(history))
-    told = fingerprints() | {name: fingerprint(history)}
+    _tell(fingerprints() | {name: fingerprint(history)})
+
+
+def _tell(told: dict[str, list[str]]) -> None:
     FINGERPRINTS.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n")
 
 
@@ -216,6 +234,10 @@ def _completed(event: HistoryEvent, _: Events) -> str:
     return f"completed: {json.loads(outcome.data)['state']}"
 
 
+def _continued(event: HistoryEvent, _: Events) -> str:
+    return f"continued as {event.workflow_execution_continued_as_new_event_attributes.workflow_type.name}"
+
+
 def _failed(event: HistoryEvent, _: Events) -> str:
     cause = event.workflow_execution_failed_event_attributes.failure
     while cause.HasField("cause"):
@@ -246,6 +268,7 @@ _LINES: Final[dict[str, Line]] = {
     "marker_recorded": _local_activity,
     "workflow_execution_completed": _completed,
     "workflow_execution_failed": _failed,
+    "workflow_execution_continued_as_new": _continued,
 }
 _PASSED_OVER: Final = frozenset(
     {

@@ -1,7 +1,8 @@
 """Every path of every workflow, played on the whole house; what each leaves in Temporal is recorded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from demo.waiting import until
 from plixo.bootstrap import now
 from plixo.domain.approval import State
 from plixo.domain.decision import Verdict
-from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
+from plixo.messages.approvals import APPROVALS_QUEUE, ApprovalRequest, Decide
 from plixo.messages.audit import CheckpointAsked
 from plixo.messages.digests import DigestWritten
 from plixo.policy.published import PublishedPolicy
@@ -24,11 +25,11 @@ from starters.credits import Asked, request_credit
 from starters.decisions import Saying, _sign, send
 from starters.revival import latest_run, take_up_again
 from tests.support.house import House, credit_form
-from tests.support.operating import points, reset
+from tests.support.operating import points, reset, run_of
 from tests.support.rows import FOREIGN_KEY, RoundTheClock
 from workers.main import working
+from workflows.approval import ApprovalWorkflow
 from workflows.checkpoint import CheckpointWorkflow
-from workflows.credit import CreditApprovalWorkflow
 from workflows.digest import DigestWorkflow
 from workflows.schedules import DIGEST
 
@@ -77,6 +78,8 @@ class Play:
     name: str
     house: House
     clock: OwnClock = field(default_factory=OwnClock)
+    run_id: str | None = None
+    """The run whose history is recorded; the latest unless a path says so."""
 
     def __post_init__(self) -> None:
         self.database = Leaving(self.house.workshop.ledger)
@@ -151,6 +154,13 @@ class Play:
 
         await until(f"{event} {times} times", seen)
 
+    async def given_up(self, asked: Asked, timers: int) -> str:
+        """It comes back to its requester, who withdraws it."""
+        await self.house.until_state(asked, State.RETURNED)
+        await self.until_event(asked, "TIMER_STARTED", timers)
+        await self.decide(asked, "billing_admin", "withdraw")
+        return await self.ended(asked, State.WITHDRAWN)
+
     async def ended(self, asked: Asked, state: State) -> str:
         record = await self.house.until_ended(asked)
         assert record.approval.state is state, (record.approval.state, record.why)
@@ -168,11 +178,13 @@ class Path:
         play: Plays it; the id of the request whose history is recorded.
         idle: It opens the workers itself.
         prefix: What comes before that id in the workflow's.
+        server: Settings of the Temporal server's dynamic configuration.
     """
 
     play: Playing
     idle: bool = False
     prefix: str = "credit/"
+    server: Mapping[str, float] = field(default_factory=dict)
 
 
 PATHS: Final[dict[str, Path]] = {}
@@ -180,6 +192,12 @@ PATHS: Final[dict[str, Path]] = {}
 
 def path(play: Playing) -> Playing:
     PATHS[play.__name__] = Path(play)
+    return play
+
+
+def long_path(play: Playing) -> Playing:
+    """On a server that soon suggests another run."""
+    PATHS[play.__name__] = Path(play, server={"limit.historyCount.suggestContinueAsNew": 40})
     return play
 
 
@@ -293,7 +311,7 @@ async def expired(play: Play) -> str:
     play.clock.back(hours=8, seconds=-5)  # and after eight hours it goes back
     asked = await play.waiting()
     play.clock.right()
-    return await play.ended(asked, State.RETURNED)
+    return await play.given_up(asked, timers=3)
 
 
 @path
@@ -301,7 +319,7 @@ async def returned_because_facts_changed(play: Play) -> str:
     asked = await play.waiting(invoice=INVOICE)
     await play.house.stripe("POST", f"/v1/invoices/{INVOICE}/void")
     await play.decide(asked, "controller")
-    return await play.ended(asked, State.RETURNED)
+    return await play.given_up(asked, timers=2)
 
 
 @path
@@ -322,11 +340,11 @@ async def forged_in_between(play: Play) -> str:
     approval_id = asked.record.approval.approval_id
     handle = play.house.workflow(asked)
     forged = Decide(approval_id, "DE-forged")
-    answer = await handle.execute_update(CreditApprovalWorkflow.decide, forged, id="forged-update")
+    answer = await handle.execute_update(ApprovalWorkflow.decide, forged, id="forged-update")
     assert answer.answer == "refused"
-    await handle.signal(CreditApprovalWorkflow.submit_decision, replace(forged, decision_id="DE-forged-too"))
+    await handle.signal(ApprovalWorkflow.submit_decision, replace(forged, decision_id="DE-forged-too"))
     await play.until_event(asked, "MARKER_RECORDED", 2)
-    await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(FORGED, "DE-forged"))
+    await handle.signal(ApprovalWorkflow.submit_decision, Decide(FORGED, "DE-forged"))
     await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
 
@@ -366,7 +384,7 @@ async def update_failed_then_sent_again(play: Play) -> str:
     message = Decide(asked.record.approval.approval_id, stored.decision.decision_id)
     play.database.away = True
     with suppress(WorkflowUpdateFailedError):
-        await play.house.workflow(asked).execute_update(CreditApprovalWorkflow.decide, message, id=message.decision_id)
+        await play.house.workflow(asked).execute_update(ApprovalWorkflow.decide, message, id=message.decision_id)
         raise AssertionError("it was recorded in a database that is away")
     play.database.away = False
     await play.send(stored)
@@ -431,21 +449,69 @@ async def reset_half_decided(play: Play) -> str:
     return await play.ended(asked, State.EXECUTED)
 
 
+async def gone_on(play: Play) -> tuple[Asked, str]:
+    """One that went on in another run after one of two had decided; and its first run."""
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    first = await run_of(play.house, asked)
+    numbers = itertools.count()
+
+    async def another() -> bool:
+        forged = Decide(asked.record.approval.approval_id, f"DE-forged-{next(numbers)}")
+        await play.house.workflow(asked).signal(ApprovalWorkflow.submit_decision, forged)
+        return await run_of(play.house, asked) != first
+
+    await until("another run", another, every=0.3)
+    return asked, first
+
+
+@long_path
+async def gone_on_in_another_run(play: Play) -> str:
+    asked, play.run_id = await gone_on(play)
+    return asked.record.approval.approval_id
+
+
+@long_path
+async def gone_on_and_then_decided(play: Play) -> str:
+    asked, _ = await gone_on(play)
+    await play.until_event(asked, "TIMER_STARTED")
+    await play.decide(asked, "legal")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def asked_and_answered(play: Play) -> str:
+    asked = await play.waiting()
+    await play.decide(asked, "controller", "ask")
+    await play.until_event(asked, "TIMER_STARTED", 2)
+    await play.decide(asked, "billing_admin", "answer")
+    await play.until_event(asked, "TIMER_STARTED", 3)
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def returned_then_withdrawn(play: Play) -> str:
+    asked = await play.waiting()
+    await play.decide(asked, "controller", "return")
+    return await play.given_up(asked, timers=2)
+
+
 @idle_path
 async def row_nobody_signed(play: Play) -> str:
-    """Somebody who can write to the database alone wrote it: it is returned, and the workflow completes."""
+    """Somebody who can write to the database alone wrote it: it is withdrawn, and the workflow completes."""
     forger = replace(play.house.desk, signer=StaffSigner(FOREIGN_KEY))
     form = credit_form(amount="180.00", reason="duplicate_charge", request_id=f"replay-{play.name}")
     asked = await request_credit(forger, play.house.people["billing_admin"], form)
     async with play.working():
-        return await play.ended(asked, State.RETURNED)
+        return await play.ended(asked, State.WITHDRAWN)
 
 
 @idle_path
 async def early_signal_before_any_worker(play: Play) -> str:
     asked = await play.ask()
     early = Decide(asked.record.approval.approval_id, "DE-forged")
-    await play.house.workflow(asked).signal(CreditApprovalWorkflow.submit_decision, early)
+    await play.house.workflow(asked).signal(ApprovalWorkflow.submit_decision, early)
     async with play.working():
         await play.house.until_waiting(asked)
         await play.decide(asked, "controller")
@@ -459,14 +525,14 @@ async def opened_too_late(play: Play) -> str:
     asked = await play.ask()
     play.clock.right()
     async with play.working():
-        return await play.ended(asked, State.RETURNED)
+        return await play.given_up(asked, timers=1)
 
 
 @path
 async def forged_start(play: Play) -> str:
     handle = await play.house.workshop.temporal.start_workflow(
-        CreditApprovalWorkflow.run,
-        CreditRequest(FORGED),
+        ApprovalWorkflow.run,
+        ApprovalRequest(FORGED),
         id=f"credit/{FORGED}",
         task_queue=APPROVALS_QUEUE,
     )

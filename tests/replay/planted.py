@@ -10,52 +10,52 @@ from typing import Final
 from temporalio import workflow
 
 from workflows import policies
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals import ApprovalActivities
-    from plixo.messages.approvals import CreditOutcome, CreditRequest, Decide, Executed, Recorded, Step
+    from plixo.messages.approvals import ApprovalOutcome, ApprovalRequest, Decide, Executed, Recorded, Step
 
-NAME: Final = CreditApprovalWorkflow.__name__
+NAME: Final = ApprovalWorkflow.__name__
 
 
 @workflow.defn(name=NAME)
-class Unchanged(CreditApprovalWorkflow):
+class Unchanged(ApprovalWorkflow):
     """The control: a copy without a change breaks nothing."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         return await super().run(request)
 
 
 @workflow.defn(name=NAME)
-class OneMoreTimer(CreditApprovalWorkflow):
+class OneMoreTimer(ApprovalWorkflow):
     """A pause before the request is opened."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         await workflow.sleep(1)
         return await super().run(request)
 
 
 @workflow.defn(name=NAME)
-class OneMoreActivity(CreditApprovalWorkflow):
+class OneMoreActivity(ApprovalWorkflow):
     """The approvers hear of it once more before money moves."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         return await super().run(request)
 
     async def _apply_in_stripe(self) -> Executed:
@@ -68,15 +68,15 @@ class OneMoreActivity(CreditApprovalWorkflow):
 
 
 @workflow.defn(name=NAME)
-class NoAttributes(CreditApprovalWorkflow):
+class NoAttributes(ApprovalWorkflow):
     """The search attributes are no longer kept in step."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         return await super().run(request)
 
     def _show_who_is_asked(self) -> None:
@@ -84,15 +84,15 @@ class NoAttributes(CreditApprovalWorkflow):
 
 
 @workflow.defn(name=NAME)
-class RecordedElsewhere(CreditApprovalWorkflow):
+class RecordedElsewhere(ApprovalWorkflow):
     """A decision is recorded by an activity that is no longer local."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         return await super().run(request)
 
     async def _take_up(self, message: Decide) -> Recorded:
@@ -105,15 +105,15 @@ class RecordedElsewhere(CreditApprovalWorkflow):
 
 
 @workflow.defn(name=NAME)
-class NoExpiry(CreditApprovalWorkflow):
+class NoExpiry(ApprovalWorkflow):
     """Nobody returns a request whose time is up."""
 
     @workflow.init
-    def __init__(self, request: CreditRequest) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: CreditRequest) -> CreditOutcome:
+    async def run(self, request: ApprovalRequest) -> ApprovalOutcome:
         return await super().run(request)
 
     async def _expire(self, stage: tuple[int, int]) -> None:
@@ -130,14 +130,14 @@ class Planted:
         unless: But not those that end like this, since they never come to where it was planted.
     """
 
-    changed: type[CreditApprovalWorkflow]
+    changed: type[ApprovalWorkflow]
     breaks: str
-    unless: str = "nowhere"
+    unless: tuple[str, ...] = ()
 
 
 PLANTED: Final = (
     Planted(OneMoreTimer, "started "),
-    Planted(OneMoreActivity, "started ", unless="failed: approval_unknown"),
+    Planted(OneMoreActivity, "started ", unless=("failed: approval_unknown", "continued as ApprovalWorkflow")),
     Planted(NoAttributes, "attributes "),
     Planted(RecordedElsewhere, "local activity record_decision "),
     Planted(NoExpiry, "activity expire_approval "),

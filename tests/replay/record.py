@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.replay.corpus import FINGERPRINTS, HISTORIES, KEYS, keep
+from tests.replay.corpus import KEYS, forget, keep
 from tests.replay.paths import PATHS, Play
 from tests.support.databases import database
 from tests.support.house import open_house
@@ -22,26 +22,25 @@ async def record(name: str) -> None:
         own.parent.mkdir()
         own.touch(0o600)
         own.write_text(KEYS.read_text())
-        async with open_house(Path(temporary), url, workers=False) as house:
+        async with open_house(Path(temporary), url, workers=False, server=path.server) as house:
             play = Play(name, house)
             if path.idle:
                 approval_id = await path.play(play)
             else:
                 async with play.working():
                     approval_id = await path.play(play)
-            handle = house.workshop.temporal.get_workflow_handle(path.prefix + approval_id)
+            handle = house.workshop.temporal.get_workflow_handle(path.prefix + approval_id, run_id=play.run_id)
             keep(name, await handle.fetch_history())
 
 
 def main(names: list[str]) -> int:
-    """Record the named paths, or all of them and nothing else; 2 when there is no such path."""
+    """Record the named paths, or all of them and none besides that is played; 2 when there is no such path."""
     unknown = [name for name in names if name not in PATHS]
     if unknown:
         print(f"no such path: {', '.join(unknown)}; there are {', '.join(PATHS)}")  # noqa: T201 - a program that prints
         return 2
     if not names:
-        for old in (FINGERPRINTS, *HISTORIES.glob("*.json")):
-            old.unlink(missing_ok=True)
+        forget()
     for name in names or PATHS:
         asyncio.run(record(name))
         print(f"recorded {name}", flush=True)  # noqa: T201 - the same

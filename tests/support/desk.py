@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from plixo.config import Settings
 from plixo.domain.credit import CreditForm
 from plixo.domain.decision import Verdict
-from plixo.messages.approvals import CreditRequest, Decide, Decided, Recorded, Step
+from plixo.messages.approvals import ApprovalRequest, Decide, Decided, Recorded, Step
 from plixo.policy.published import load_policy
 from plixo.store import policies
 from starters.credits import Asked, request_credit
@@ -55,13 +55,13 @@ class PlayedTemporal:
     updates: list[str] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
 
-    async def start_workflow(self, _run: Any, request: CreditRequest, *, id: str, **options: Any) -> None:  # noqa: A002
+    async def start_workflow(self, _run: Any, request: ApprovalRequest, *, id: str, **options: Any) -> None:  # noqa: A002
         self.calls += 1
         if self.starting:
             raise self.starting
         again = options["id_reuse_policy"] is WorkflowIDReusePolicy.ALLOW_DUPLICATE and id in self.closed
         if id in self.started and not again:
-            raise WorkflowAlreadyStartedError(id, "CreditApprovalWorkflow")
+            raise WorkflowAlreadyStartedError(id, "ApprovalWorkflow")
         self.started.append(id)
         await self.rows.approvals.open(Step(request.approval_id))
 

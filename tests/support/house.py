@@ -151,9 +151,20 @@ def later(desk: Desk, hours: float) -> Desk:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, database_url: str, *, workers: bool = True) -> AsyncIterator[House]:
-    """Everything up; with `workers=False` nobody polls until a test opens `working(house.workshop)` itself."""
+async def open_house(
+    folder: Path, database_url: str, *, workers: bool = True, server: Mapping[str, float] | None = None
+) -> AsyncIterator[House]:
+    """Everything up; with `workers=False` nobody polls until a test opens `working(house.workshop)` itself.
+
+    Args:
+        folder: Of the parts.
+        database_url: A database that is empty.
+        workers: Whether they are up from the beginning.
+        server: Settings of the Temporal server's dynamic configuration, such as lower limits.
+    """
     stack = _stack(folder, Ports.free(), "", "demo")
+    for name, value in (server or {}).items():
+        stack.temporal.command = [*stack.temporal.command, "--dynamic-config-value", f"{name}={value}"]
     parts: tuple[Part | None, ...] = (stack.temporal, stack.standin)
     try:
         for part in parts:

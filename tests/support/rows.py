@@ -151,7 +151,7 @@ class Rows:
         path = ApprovalPath("over", "Above authority", stages)
         request = SignedRequest(approval_id, requester, change, path, amount, "1@9f2c")
         kept = Record(
-            approval=Approval(approval_id, requester, change.digest, amount, path),
+            approval=Approval(approval_id, requester, change.digest, amount, path, change.kind),
             change=change,
             request_id=request_id,
             customer_name="Example Logistics",

@@ -8,11 +8,11 @@ from temporalio.worker import Worker
 
 from demo.waiting import until
 from plixo.domain.approval import State
-from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE, CreditOutcome, CreditRequest
+from plixo.messages.approvals import APPROVALS_QUEUE, STRIPE_QUEUE, ApprovalOutcome, ApprovalRequest
 from tests.support.rows import PlayedStripe, Rows
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
-Handle = WorkflowHandle[CreditApprovalWorkflow, CreditOutcome]
+Handle = WorkflowHandle[ApprovalWorkflow, ApprovalOutcome]
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def at_work(client: Client, rows: Rows, stripe: PlayedStripe) -> AsyncIter
         Worker(
             client,
             task_queue=APPROVALS_QUEUE,
-            workflows=[CreditApprovalWorkflow],
+            workflows=[ApprovalWorkflow],
             activities=[acts.open, acts.record, acts.remind, acts.escalate, acts.expire],
         ),
         Worker(client, task_queue=STRIPE_QUEUE, activities=[rows.effects(stripe).execute]),
@@ -33,8 +33,8 @@ async def at_work(client: Client, rows: Rows, stripe: PlayedStripe) -> AsyncIter
 
 async def start(client: Client, approval_id: str) -> Handle:
     return await client.start_workflow(
-        CreditApprovalWorkflow.run,
-        CreditRequest(approval_id),
+        ApprovalWorkflow.run,
+        ApprovalRequest(approval_id),
         id=f"credit/{approval_id}",
         task_queue=APPROVALS_QUEUE,
     )

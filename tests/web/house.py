@@ -18,8 +18,8 @@ from activities.approvals import ApprovalActivities
 from activities.effects import EffectActivities
 from plixo.bootstrap import Staff
 from plixo.domain.approval import State
-from plixo.domain.ids import credit_workflow_id
-from plixo.messages.approvals import CreditRequest, Decide, Recorded, Step
+from plixo.domain.ids import workflow_of
+from plixo.messages.approvals import ApprovalRequest, Decide, Recorded, Step
 
 BASE = "http://127.0.0.1:8321"
 
@@ -52,11 +52,11 @@ class PlayedTemporal:
         if self.away:
             raise RPCError("no connection", RPCStatusCode.UNAVAILABLE, b"")
 
-    async def start_workflow(self, _run: Any, request: CreditRequest, *, id: str, **_: Any) -> None:  # noqa: A002 - Temporal's own name
+    async def start_workflow(self, _run: Any, request: ApprovalRequest, *, id: str, **_: Any) -> None:  # noqa: A002 - Temporal's own name
         self.check()
-        assert id == credit_workflow_id(request.approval_id)
+        assert id == workflow_of(request.approval_id)
         if id in self.started:
-            raise WorkflowAlreadyStartedError(id, "CreditApprovalWorkflow")
+            raise WorkflowAlreadyStartedError(id, "ApprovalWorkflow")
         self.started.add(id)
         standing = await self.approvals.open(Step(request.approval_id))
         await self.go_on(request.approval_id, standing.state)

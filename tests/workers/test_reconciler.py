@@ -16,7 +16,7 @@ from temporalio.common import WorkflowIDReusePolicy
 
 from demo.waiting import until
 from plixo.domain.approval import State
-from plixo.messages.approvals import CreditRequest
+from plixo.messages.approvals import ApprovalRequest
 from plixo.store import audit, decisions
 from starters.credits import Asked
 from starters.revival import EVENT, MISSING, Run, latest_run, take_up_again
@@ -26,7 +26,7 @@ from tests.support.house import House, open_house
 from tests.support.rows import NOW, tamper
 from workers.main import working
 from workers.reconciler import LAG, Reconciler
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -289,8 +289,8 @@ async def test_what_has_ended_is_left_alone_whoever_ends_what(one_house: House) 
     await one_house.until_ended(asked)
     name = one_house.workflow(asked).id
     await one_house.workshop.temporal.start_workflow(
-        CreditApprovalWorkflow.run,
-        CreditRequest(asked.record.approval.approval_id),
+        ApprovalWorkflow.run,
+        ApprovalRequest(asked.record.approval.approval_id),
         id=name,
         task_queue="nobody-polls-this",
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

@@ -18,8 +18,9 @@ from plixo.temporal.converter import data_converter
 from plixo.temporal.intake import Intake
 from tests.replay import corpus
 from workers.sandbox import SANDBOX
+from workflows.approval import ApprovalWorkflow
 from workflows.checkpoint import CheckpointWorkflow
-from workflows.credit import CreditApprovalWorkflow
+from workflows.credit_approval import CreditApprovalWorkflow
 from workflows.digest import DigestWorkflow
 
 SERVER = str(Path(sys.executable).parent / "temporal-test-server")
@@ -37,7 +38,7 @@ class ReadsTheClock:
 @pytest.mark.parametrize("name", corpus.recorded())
 async def test_a_recorded_history_replays_in_it(name: str) -> None:
     replayer = Replayer(
-        workflows=[CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
+        workflows=[ApprovalWorkflow, CreditApprovalWorkflow, CheckpointWorkflow, DigestWorkflow],
         workflow_runner=SANDBOX,
         data_converter=data_converter(corpus.CODEC),
         interceptors=[Intake()],

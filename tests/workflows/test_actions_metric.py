@@ -18,7 +18,7 @@ from plixo.messages.approvals import Decide
 from tests.support.rows import PlayedStripe, Rows, fresh_sqlite, open_rows
 from tests.support.workers import at_work, settled, start
 from workflows import attributes
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 
 @dataclass
@@ -85,6 +85,6 @@ async def test_one_approver_costs_seven_actions_and_an_automatic_credit_three(me
 
     await until("the one timer", its_timer_runs)
     decision_id = await meter.rows.say(approval_id, "controller")
-    await handle.execute_update(CreditApprovalWorkflow.decide, Decide(approval_id, decision_id), id=decision_id)
+    await handle.execute_update(ApprovalWorkflow.decide, Decide(approval_id, decision_id), id=decision_id)
     assert (await handle.result()).state == "executed"
     assert await meter.rested() - between == 7

@@ -16,7 +16,7 @@ from plixo.messages.approvals import Decide
 from tests.support.rows import BOTH, PlayedStripe, Rows, fresh_sqlite, open_rows
 from tests.support.workers import Handle, at_work, settled, start
 from workflows import attributes
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 SERVER = str(Path(sys.executable).parent / "temporal-test-server")
 
@@ -105,7 +105,7 @@ async def test_a_decision_after_the_reminder_still_counts(time: Time) -> None:
     handle = await time.start(approval_id)
     await time.passes(hours=6)
     decision_id = await time.rows.say(approval_id, "controller")
-    answer = await handle.execute_update(CreditApprovalWorkflow.decide, Decide(approval_id, decision_id))
+    answer = await handle.execute_update(ApprovalWorkflow.decide, Decide(approval_id, decision_id))
     assert answer.answer == "accepted"
     outcome = await handle.result()
     assert (outcome.state, len(time.stripe.made)) == ("executed", 1)
@@ -117,7 +117,7 @@ async def test_half_decided_only_the_other_group_is_reminded_and_it_expires_all_
     handle = await time.start(approval_id)
     await time.passes(hours=1)
     decision_id = await time.rows.say(approval_id, "controller")
-    await handle.execute_update(CreditApprovalWorkflow.decide, Decide(approval_id, decision_id))
+    await handle.execute_update(ApprovalWorkflow.decide, Decide(approval_id, decision_id))
     await time.passes(hours=4)
     assert await time.reminders() == ["legal@plixo.example"]
     await time.passes(hours=36)
@@ -129,7 +129,7 @@ async def test_a_decision_that_arrives_with_the_expiry_leaves_one_outcome(time: 
     handle = await time.start(approval_id)
     await time.passes(hours=39, minutes=59)
     decision_id = await time.rows.say(approval_id, "controller")
-    await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(approval_id, decision_id))
+    await handle.signal(ApprovalWorkflow.submit_decision, Decide(approval_id, decision_id))
     await time.passes(minutes=2)
     expired = "expired" in await time.rows.events(approval_id)
     if not expired:

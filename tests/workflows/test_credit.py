@@ -9,13 +9,13 @@ from plixo.domain.approval import State
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.mandate import decision_claims
 from plixo.domain.people import Group
-from plixo.messages.approvals import APPROVALS_QUEUE, CreditRequest, Decide
+from plixo.messages.approvals import APPROVALS_QUEUE, ApprovalRequest, Decide
 from plixo.store import decisions
 from starters.decisions import Saying, decide
 from tests.replay.paths import Play, signal_failed_then_sent_again
 from tests.support.house import House
 from workers.main import working
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 
 def actions(events: list[str]) -> int:
@@ -106,7 +106,7 @@ async def test_a_forged_signal_moves_nothing_and_leaves_a_trace(house: House) ->
     await house.until_waiting(asked)
     handle = house.workflow(asked)
     approval_id = asked.record.approval.approval_id
-    await handle.signal(CreditApprovalWorkflow.submit_decision, Decide(approval_id, "DE-unknown"))
+    await handle.signal(ApprovalWorkflow.submit_decision, Decide(approval_id, "DE-unknown"))
 
     async def refused() -> bool:
         return any(line.event == "decision_refused" for line in await house.trail(approval_id))
@@ -140,7 +140,7 @@ async def test_a_decision_before_any_worker_is_up_is_taken_up_when_one_comes(idl
     async with desk.ledger.begin() as tx:
         await decisions.insert(tx.session, early, signed, desk.clock())
     message = Decide(approval.approval_id, early.decision_id)
-    await idle_house.workflow(asked).signal(CreditApprovalWorkflow.submit_decision, message)
+    await idle_house.workflow(asked).signal(ApprovalWorkflow.submit_decision, message)
     async with working(idle_house.workshop):
         assert (await idle_house.until_ended(asked)).approval.state is State.EXECUTED
 
@@ -149,8 +149,8 @@ async def test_a_decision_before_any_worker_is_up_is_taken_up_when_one_comes(idl
 async def test_a_forged_start_moves_nothing_and_leaves_a_trace(house: House) -> None:
     forged = "CR-AAAAAAAAAAAAAAAAAAAAAAAAAA"
     handle = await house.workshop.temporal.start_workflow(
-        CreditApprovalWorkflow.run,
-        CreditRequest(forged),
+        ApprovalWorkflow.run,
+        ApprovalRequest(forged),
         id=f"credit/{forged}",
         task_queue=APPROVALS_QUEUE,
     )
@@ -169,7 +169,7 @@ async def test_a_decision_of_another_request_is_refused_by_update(house: House) 
     signed = await house.decide(other, "controller")
     approval_id = mine.record.approval.approval_id
     answer = await house.workflow(mine).execute_update(
-        CreditApprovalWorkflow.decide,
+        ApprovalWorkflow.decide,
         Decide(approval_id, signed.decision_id),
     )
     assert answer.answer == "refused"
@@ -181,7 +181,7 @@ async def test_a_misshapen_update_is_turned_away_without_a_trace_in_the_history(
     await house.until_waiting(asked)
     before = await house.events(asked)
     with pytest.raises(WorkflowUpdateFailedError):
-        await house.workflow(asked).execute_update(CreditApprovalWorkflow.decide, Decide("CR-OTHER", "DE-1"))
+        await house.workflow(asked).execute_update(ApprovalWorkflow.decide, Decide("CR-OTHER", "DE-1"))
     after = await house.events(asked)
     assert "WORKFLOW_EXECUTION_UPDATE_ACCEPTED" not in after[len(before) :]
 

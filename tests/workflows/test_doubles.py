@@ -33,20 +33,20 @@ from tests.support.forging import Forger
 from tests.support.house import House
 from workers.main import approvals_worker, working
 from workers.reconciler import GRACE, Reconciler
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 
 async def by_update(house: House, message: Decide) -> None:
     """Temporal takes ten at a time and turns the others away after a while; on a busy machine a recording may fail."""
     handle = house.workshop.temporal.get_workflow_handle(f"credit/{message.approval_id}")
     with suppress(RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        await handle.execute_update(CreditApprovalWorkflow.decide, message)
+        await handle.execute_update(ApprovalWorkflow.decide, message)
 
 
 async def by_signal(house: House, message: Decide) -> None:
     handle = house.workshop.temporal.get_workflow_handle(f"credit/{message.approval_id}")
     with suppress(RPCError):  # it is not started yet, or it is over
-        await handle.signal(CreditApprovalWorkflow.submit_decision, message)
+        await handle.signal(ApprovalWorkflow.submit_decision, message)
 
 
 Way = Callable[[House, Decide], Awaitable[None]]

@@ -19,7 +19,7 @@ from starters.credits import Asked
 from tests.support.databases import database
 from tests.support.forging import KINDS, Forger, plant
 from tests.support.house import House, open_house
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,17 +43,17 @@ Way = Callable[[House, "WorkflowHandle[object, object]", Decide], Awaitable[None
 
 
 async def by_update(_house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
-    answer = await handle.execute_update(CreditApprovalWorkflow.decide, message)
+    answer = await handle.execute_update(ApprovalWorkflow.decide, message)
     assert answer.answer in {"refused", "conflict"}
 
 
 async def by_withdrawal(_house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
-    answer = await handle.execute_update(CreditApprovalWorkflow.withdraw, message)
+    answer = await handle.execute_update(ApprovalWorkflow.withdraw, message)
     assert answer.answer in {"refused", "conflict"}
 
 
 async def by_signal(_house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
-    await handle.signal(CreditApprovalWorkflow.submit_decision, message)
+    await handle.signal(ApprovalWorkflow.submit_decision, message)
 
 
 async def by_temporals_cli_update(house: House, handle: "WorkflowHandle[object, object]", message: Decide) -> None:
@@ -131,7 +131,7 @@ async def test_a_decision_that_counted_counts_no_second_time(one_house: House) -
     message = Decide(asked.record.approval.approval_id, answer.decision_id)
     for way in (by_signal, by_temporals_cli_signal, by_temporals_cli_update):
         await way(one_house, one_house.workflow(asked), message)
-    again = await one_house.workflow(asked).execute_update(CreditApprovalWorkflow.decide, message)
+    again = await one_house.workflow(asked).execute_update(ApprovalWorkflow.decide, message)
     record = await one_house.record(asked)
     assert (again.answer, record.approval.state) == ("already_received", State.WAITING)
     assert [known.person_id for known in record.approval.decisions] == ["p-controller"]

@@ -26,7 +26,7 @@ from plixo.temporal.payload_keys import PayloadKey, PayloadKeys
 from tests.support.house import House
 from workers.main import working
 from workers.sandbox import SANDBOX
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 FOREIGN = PayloadKey(bytes(range(32)), now())
 
@@ -154,7 +154,7 @@ async def test_a_start_that_cannot_be_read_ends_and_leaves_its_trace(house: Hous
     ):
         nobody = f"CR-{'A' * 25}{'ABCDEF'[number]}"
         handle = await stranger.start_workflow(
-            "CreditApprovalWorkflow", args=args, id=f"credit/{nobody}", task_queue=APPROVALS_QUEUE
+            "ApprovalWorkflow", args=args, id=f"credit/{nobody}", task_queue=APPROVALS_QUEUE
         )
         with pytest.raises(WorkflowFailureError):
             await handle.result()
@@ -174,7 +174,7 @@ async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(
     await wait_for_temporal(house.stack.temporal, house.stack.settings.temporal_address)
     stranger = await Client.connect(house.stack.settings.temporal_address)
     await stranger.start_workflow(
-        "CreditApprovalWorkflow", args=args, id=house.workflow(asked).id, task_queue=APPROVALS_QUEUE
+        "ApprovalWorkflow", args=args, id=house.workflow(asked).id, task_queue=APPROVALS_QUEUE
     )
     async with working(house.workshop):
         await house.until_waiting(asked)
@@ -186,7 +186,7 @@ async def test_a_start_that_somebody_else_was_quicker_with_is_the_requests_own(
 async def _replays(house: House, name: str, codec: Codec) -> None:
     history = await house.workshop.temporal.get_workflow_handle(name).fetch_history()
     replayer = Replayer(
-        workflows=[CreditApprovalWorkflow],
+        workflows=[ApprovalWorkflow],
         data_converter=data_converter(codec),
         interceptors=[Intake()],
         workflow_runner=SANDBOX,

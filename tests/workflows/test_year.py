@@ -15,7 +15,7 @@ from plixo.domain.path import Clock, Escalation, Seat, Stage
 from plixo.domain.people import Group
 from plixo.messages.approvals import Decide
 from tests.workflows.test_clocks import Time, time
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 __all__ = ["time"]
 
@@ -82,7 +82,7 @@ async def test_a_year_of_weekly_reminders_sends_exactly_the_mails_it_should(time
     assert await rows.state(approval_id) is State.WAITING
     for role in ZONES:
         said = await rows.say(approval_id, role)
-        await handle.execute_update(CreditApprovalWorkflow.decide, Decide(approval_id, said))
+        await handle.execute_update(ApprovalWorkflow.decide, Decide(approval_id, said))
     assert (await handle.result()).state == "executed"
 
 

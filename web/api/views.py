@@ -6,7 +6,7 @@ from plixo.directory.calendars import calendar_in_words
 from plixo.domain.change import Target
 from plixo.domain.decision import Decision
 from plixo.domain.effects import Amounts
-from plixo.domain.ids import credit_workflow_id
+from plixo.domain.ids import workflow_of
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
 from plixo.domain.seating import Seating
@@ -72,7 +72,7 @@ class Shower:
             ended_at=record.ended_at,
             stripe_object=record.stripe_object,
             explanation=record.why,
-            workflow_id=credit_workflow_id(approval.approval_id),
+            workflow_id=workflow_of(approval.approval_id),
             page=f"{self._base_url}/approvals/{approval.approval_id}",
         )
 

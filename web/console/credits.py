@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
 from activities.clocks import moments_of
-from plixo.domain.credit import MAX_MEMO, MAX_NOTE, CreditForm
+from plixo.domain.credit import MAX_MEMO, CreditForm
 from plixo.domain.payments import PaymentsError
 from plixo.domain.people import REQUESTERS
 from plixo.domain.reasons import Reason
 from plixo.domain.refusals import Conflict, NotAllowed, Problem, Refused
+from plixo.domain.texts import MAX_NOTE
 from plixo.ports import Customer, Invoice
 from starters.credits import Preview, preview_credit, request_credit
 from web.console.inbox_view import plain_text

@@ -22,7 +22,7 @@ PATHS = [ONE, SIDE_BY_SIDE, IN_TURN, TWO_OF_ONE, AUTOMATIC]
 
 
 def asked(path: ApprovalPath = ONE) -> Approval:
-    return Approval("CR-1", "p-admin", "digest", 100, path)
+    return Approval("CR-1", "p-admin", "digest", 100, path, "credit")
 
 
 def waiting(path: ApprovalPath = ONE) -> Approval:

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plixo.domain.credit import MAX_MEMO, MAX_NOTE, CreditForm, TypedCredit, parse_credit, parse_text
+from plixo.domain.credit import MAX_MEMO, CreditForm, TypedCredit, parse_credit
 from plixo.domain.money import Money
 from plixo.domain.reasons import Reason
 from plixo.domain.refusals import Refused
+from plixo.domain.texts import MAX_NOTE, parse_text
 
 SOUND = CreditForm(
     customer="cus_ExampleLogistics",

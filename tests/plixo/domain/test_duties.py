@@ -30,7 +30,7 @@ def person(who: str, *groups: Group, **rest: object) -> Person:
 
 
 def waiting(*seats: Seat, requester: str = "p-admin") -> Approval:
-    return Approval("CR-1", requester, "digest", 100, ApprovalPath("r", "w", (Stage(seats, CLOCK),))).opened()
+    return Approval("CR-1", requester, "digest", 100, ApprovalPath("r", "w", (Stage(seats, CLOCK),)), "credit").opened()
 
 
 def decision(who: str, group: Group | None, verdict: Verdict = Verdict.APPROVE, comment: str = "") -> Decision:

@@ -33,7 +33,7 @@ TO_CFO = Escalated(C, "cfo", 2, (("p-cfo", "group:cfo"),))
 
 def waiting(*stages: tuple[Seat, ...], escalated: tuple[Escalated, ...] = (), requester: str = "p-r") -> Approval:
     path = ApprovalPath("r", "w", tuple(Stage(seats, CLOCK) for seats in stages))
-    return Approval("CR-1", requester, "digest", 5, path, state=State.WAITING, escalated=escalated)
+    return Approval("CR-1", requester, "digest", 5, path, "credit", state=State.WAITING, escalated=escalated)
 
 
 def decision(person: str, group: Group, basis: str, said: Verdict = Verdict.APPROVE) -> Decision:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from plixo.domain.ids import (
     CREDIT_PREFIX,
     approval_id,
-    credit_workflow_id,
     effect_id,
     idempotency_key,
     is_approval_id,
     parse_request_id,
+    workflow_of,
 )
 from plixo.domain.refusals import Refused
 
@@ -86,4 +86,4 @@ def test_ids_made_from_an_approvals_id_can_be_told_apart() -> None:
     assert effect_id("CR-1") == "EF-CR-1"
     assert idempotency_key("CR-1", 0) == "plixo-CR-1-r0"
     assert idempotency_key("CR-1", 1) == "plixo-CR-1-r1"
-    assert credit_workflow_id("CR-1") == "credit/CR-1"
+    assert workflow_of("CR-1") == "credit/CR-1"

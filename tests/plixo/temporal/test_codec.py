@@ -12,7 +12,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
-from plixo.messages.approvals import CreditRequest, Decide, Standing
+from plixo.messages.approvals import ApprovalRequest, Decide, Standing
 from plixo.temporal.codec import (
     MAX_JSON_BYTES,
     Codec,
@@ -122,7 +122,7 @@ async def test_values_go_through_the_converter_and_back() -> None:
 
 
 @pytest.mark.parametrize("sent", [None, "x", 5, [], {}, {"approval_id": 5}, {"decision_id": "x"}, b"x"])
-@pytest.mark.parametrize("kind", [Decide, CreditRequest])
+@pytest.mark.parametrize("kind", [Decide, ApprovalRequest])
 async def test_a_message_that_is_none_becomes_its_stand_in(kind: type, sent: object) -> None:
     found = data_converter(CODEC).payload_converter.from_payloads([plain(sent)], [kind])
     assert found == [kind.unreadable()]

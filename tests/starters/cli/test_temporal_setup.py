@@ -24,7 +24,7 @@ from workflows import attributes
 
 Plixo = Callable[..., Ran]
 YEAR = timedelta(days=365)
-NAMES = ("PlixoKind", "PlixoWaitsFor", "PlixoDue")
+NAMES = ("PlixoKind", "PlixoWaitsFor", "PlixoDue", "PlixoLane")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,7 @@ async def test_a_namespace_that_is_missing_is_made_with_everything_and_the_secon
         "PlixoKind": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
         "PlixoWaitsFor": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
         "PlixoDue": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+        "PlixoLane": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     }
     assert await set_up(client, attributes.ALL, None) == replace(first, made=False, added=())
 
@@ -174,7 +175,7 @@ def test_the_command_says_what_it_did(address: str, plixo: Plixo, monkeypatch: p
     assert words[:5] == [
         "namespace told, there",
         "retention 400 days",
-        "search attributes PlixoKind, PlixoWaitsFor, PlixoDue",
+        "search attributes PlixoKind, PlixoWaitsFor, PlixoDue, PlixoLane",
         "added now none",
         "schedules audit-checkpoint, there, weekly-digest, there",
     ]

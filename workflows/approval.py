@@ -1,9 +1,14 @@
-"""A credit, from the request to Stripe."""
+"""An approval, from the signed request to its effect; whatever is asked for."""
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -13,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from plixo.domain.ids import approval_of_workflow
     from plixo.messages.approvals import (
         STRIPE_QUEUE,
-        CreditOutcome,
-        CreditRequest,
+        ApprovalOutcome,
+        ApprovalRequest,
         Decide,
         Decided,
         Executed,
@@ -26,14 +31,22 @@ with workflow.unsafe.imports_passed_through():
 from workflows import attributes, policies
 
 UNREADABLE: Final = Decide.unreadable()
-UNTOLD: Final = CreditRequest.unreadable()
+UNTOLD: Final = ApprovalRequest.unreadable()
+
+AT_ONCE: Final = 20
+"""Signals that are taken up at a time. Of thousands that came at once, each would make the step longer in which all of
+them begin, and a step that takes two seconds is thrown away and begun again."""
+
+MOST_CARRIED: Final = 500
+"""How many decisions a new run is told of; far more than people ever take, and less than a message may hold."""
 
 
 @workflow.defn
-class CreditApprovalWorkflow:
-    """Carries one credit from its signed request to Stripe.
+class ApprovalWorkflow:
+    """Carries one request from its signed row to Stripe.
 
-    It is told ids and no more; what they mean is read from the signed rows by the activities.
+    It is told ids and no more; what they mean is read from the signed rows by the activities. Where its history has
+    become long it goes on in a new run, which begins like the first: where the request stands is in its rows.
 
     Messages:
         decide (update), submit_decision (signal): take up a stored decision; both take `Decide`.
@@ -43,16 +56,18 @@ class CreditApprovalWorkflow:
     """
 
     @workflow.init
-    def __init__(self, request: CreditRequest = UNTOLD) -> None:
+    def __init__(self, request: ApprovalRequest = UNTOLD) -> None:
         """Nothing stands until the request is opened."""
         self._approval_id = request.approval_id or approval_of_workflow(workflow.info().workflow_id)
         self._standing = Standing(State.ROUTING.value)
         self._opened = False
-        self._decided: list[Recorded] = []
+        self._decided: list[Recorded] = list(request.decided)
         self._reminded: set[tuple[int, int]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._moved = False
 
     @workflow.run
-    async def run(self, request: CreditRequest = UNTOLD) -> CreditOutcome:  # noqa: ARG002 - taken up when the workflow is made
+    async def run(self, request: ApprovalRequest = UNTOLD) -> ApprovalOutcome:  # noqa: ARG002 - taken up when the workflow is made
         """Open it, wait for decisions, apply it; what comes back right before its effect is opened again."""
         await self._open()
         await self._wait_for_people()
@@ -60,8 +75,9 @@ class CreditApprovalWorkflow:
             await self._open()
             await self._wait_for_people()
         self._say(f"**{State(executed.state).label}.** {executed.why}")
+        self._call_for_attention(executed)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return CreditOutcome(self._approval_id, executed.state, executed.stripe_object, executed.why)
+        return ApprovalOutcome(self._approval_id, executed.state, executed.stripe_object, executed.why)
 
     @workflow.update
     async def decide(self, decision: Decide) -> Recorded:
@@ -118,6 +134,9 @@ class CreditApprovalWorkflow:
         """One timer at a time: the next due event of what is waited for, whatever it is."""
         shown: tuple[str, int, int] | None = None
         while self._waits():
+            if self._is_long():
+                await self._go_on_in_a_new_run()
+                continue
             if self._where() != shown:
                 self._show_who_is_asked()
                 shown = self._where()
@@ -137,12 +156,24 @@ class CreditApprovalWorkflow:
         event, at = self._next_event(stage)
         try:
             await workflow.wait_condition(
-                lambda: self._where() != where,
+                lambda: self._where() != where or self._is_long(),
                 timeout=timedelta(seconds=max(at - workflow.now().timestamp(), 0.001)) if event in _WORDS else None,
                 timeout_summary=_WORDS.get(event, "{}").format(self._standing.waits_for),
             )
         except TimeoutError:
+            self._moved = True
             await {"remind": self._remind, "escalate": self._escalate}.get(event, self._expire)(stage)
+
+    def _is_long(self) -> bool:
+        """Whether Temporal suggests a new run; one that did nothing yet would only be followed by another like it."""
+        return self._moved and workflow.info().is_continue_as_new_suggested()
+
+    async def _go_on_in_a_new_run(self) -> None:
+        """Every message that came is answered first; where one of them ended the waiting, this run goes on."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._waits():
+            carried = [replace(one, standing=Standing("")) for one in self._decided[-MOST_CARRIED:]]
+            workflow.continue_as_new(ApprovalRequest(self._approval_id, tuple(carried)))
 
     def _next_event(self, stage: tuple[int, int]) -> tuple[str, int]:
         """What is due next, and when; a stage that began before that was kept reminds once and then expires."""
@@ -196,9 +227,15 @@ class CreditApprovalWorkflow:
             summary="Apply in Stripe, exactly once",
         )
 
+    def _call_for_attention(self, executed: Executed) -> None:
+        """What is closed is found by its attributes alone."""
+        if executed.state == State.NEEDS_ATTENTION:
+            self._find_by([attributes.WAITS_FOR.value_set([executed.state])])
+
     async def _take_up(self, message: Decide) -> Recorded:
         """Record a decision once the request is open; one that comes earlier waits here."""
         await workflow.wait_condition(lambda: self._opened)
+        self._moved = True
         recorded = await workflow.execute_local_activity_method(
             ApprovalActivities.record,
             message,
@@ -218,6 +255,7 @@ class CreditApprovalWorkflow:
         Anybody may have sent anything. What could not be read takes the same steps as what could, so that the history
         replays with a key that was missing when it came; recording refuses it and keeps a trace.
         """
+        self._moved = True
         message = message if isinstance(message, Decide) else UNREADABLE
         if message == UNREADABLE:
             message = Decide(self._approval_id, UNREADABLE.decision_id)
@@ -225,16 +263,18 @@ class CreditApprovalWorkflow:
             workflow.logger.warning("a decision for another request was passed over")
             return
         try:
-            await self._take_up(message)
+            async with self._turn():
+                await self._take_up(message)
         except (ActivityError, ApplicationError):
             workflow.logger.warning("a decision could not be recorded; the sweeper will send it again")
 
     def _take_over(self, standing: Standing) -> None:
         """Answers may arrive in another order than the database gave them: the later standing holds."""
         if standing.state and self._standing.state in OPEN and _order(standing) >= _order(self._standing):
-            self._standing = standing
+            before, self._standing = self._standing, standing
             if self._waits():
                 self._say_who_is_asked()
+                self._show_who_is_left(before)
 
     def _check_shape(self, message: Decide) -> None:
         if message.approval_id != self._approval_id:
@@ -245,9 +285,24 @@ class CreditApprovalWorkflow:
     def _show_who_is_asked(self) -> None:
         self._say_who_is_asked()
         due = datetime.fromtimestamp(self._standing.due, UTC)
-        workflow.upsert_search_attributes(
-            [attributes.WAITS_FOR.value_set(list(self._standing.groups)), attributes.DUE.value_set(due)],
-        )
+        self._find_by([attributes.WAITS_FOR.value_set(list(self._standing.groups)), attributes.DUE.value_set(due)])
+
+    def _show_who_is_left(self, before: Standing) -> None:
+        """Of several who are asked at once, whoever has decided is asked no more."""
+        now = self._standing
+        same = (before.state, before.round, before.stage) == self._where()
+        if same and before.groups != now.groups:
+            self._show_who_is_asked()
+
+    def _find_by(self, wanted: Sequence[SearchAttributeUpdate[Any]]) -> None:
+        """Each update is an action, and a new run has the attributes of the one before."""
+        known = workflow.info().typed_search_attributes
+        new = [update for update in wanted if known.get(update.key) != update.value]
+        if new:
+            workflow.upsert_search_attributes(new)
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return self._turns
 
     def _say_who_is_asked(self) -> None:
         now = self._standing
@@ -263,7 +318,9 @@ class CreditApprovalWorkflow:
     def _stand_ins(self) -> str:
         now = self._standing
         said = f"\n- may decide as well by now: {now.stand_ins}" if now.stand_ins else ""
-        return f"{said}\n- others may decide as well: {_moment(now.next_at)}" if now.next_event == "escalate" else said
+        said += f"\n- others may decide as well: {_moment(now.next_at)}" if now.next_event == "escalate" else ""
+        earlier = workflow.info().continued_run_id
+        return f"{said}\n- goes on from the run {earlier}" if earlier else said
 
     def _say(self, words: str) -> None:
         """Keep what Temporal UI shows in step with what is going on."""
