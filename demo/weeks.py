@@ -45,7 +45,7 @@ from starters.desk import Desk
 from workers.relay import relay_once
 from workers.sandbox import SANDBOX
 from workflows import attributes
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 AHEAD: Final = timedelta(seconds=1)
 """By how much the activities' clock is ahead when a timer fires, so that what is due is due for them as well."""
@@ -255,7 +255,7 @@ async def _workers(workshop: Workshop) -> AsyncIterator[None]:
         Worker(
             workshop.temporal,
             task_queue=APPROVALS_QUEUE,
-            workflows=[CreditApprovalWorkflow],
+            workflows=[ApprovalWorkflow],
             workflow_runner=SANDBOX,
             activities=[acts.open, acts.record, acts.remind, acts.escalate, acts.expire],
         ),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from plixo.domain.credit import MAX_NOTE, parse_text
 from plixo.domain.duties import check_comment
 from plixo.domain.refusals import Conflict, Refused
 from plixo.domain.several import Shown, chosen
+from plixo.domain.texts import MAX_NOTE, parse_text
 from plixo.ports import Record
 from starters.decisions import Saying, decide
 from starters.desk import Desk
