@@ -86,12 +86,13 @@ async def test_a_decision_on_a_workflow_that_ended_is_told_what_stands(office: O
     approval_id = await office.asked()
     rows = office.rows
     stored = await rows.say(approval_id, "controller")
-    rows.clock.forward(hours=40)
-    await rows.approvals.expire(Step(approval_id))
+    for state, hours in (("waiting", 40), ("returned", 80)):
+        rows.clock.forward(hours=hours)
+        await rows.approvals.expire(Step(approval_id, state=state))
     office.temporal.signalling = away(RPCStatusCode.NOT_FOUND)
     assert await Sweeper(rows.ledger, office.desk.temporal, later(office, minutes=1)).sweep() == 1
     settled = await rows.decision(stored)
-    assert (settled.status, settled.why) == ("conflict", "The request is returned already.")
+    assert (settled.status, settled.why) == ("conflict", "The request is withdrawn already.")
     assert (await rows.trail(approval_id))[-1].event == "decision_conflict"
     assert await Sweeper(rows.ledger, office.desk.temporal, later(office, minutes=2)).sweep() == 0
 
