@@ -19,7 +19,7 @@ def request_id(number: int = 0) -> str:
     return f"CR-{LETTERS[number // 32] * 25}{LETTERS[number % 32]}"
 
 
-WAITING = Approval(request_id(), "p-admin", DIGEST, 420_000, ApprovalPath("r", "w", (STAGE,))).opened()
+WAITING = Approval(request_id(), "p-admin", DIGEST, 420_000, ApprovalPath("r", "w", (STAGE,)), "credit").opened()
 
 
 def approved(amount_minor: int) -> Approval:
