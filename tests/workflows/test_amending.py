@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 from plixo.domain.approval import State
 from plixo.messages.approvals import Decide
@@ -89,7 +89,7 @@ async def test_a_forged_message_that_names_an_amendment_of_another_request_moves
     amended = await house.amend(other, amount="30000.00")
     approval_id = asked.record.approval.approval_id
     answer = await house.workflow(asked).execute_update(
-        CreditApprovalWorkflow.decide, Decide(approval_id, amended.decision_id)
+        ApprovalWorkflow.decide, Decide(approval_id, amended.decision_id)
     )
     assert answer.answer == "refused"
     assert (await house.record(asked)).approval.round == 0
