@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.amendments import amended, carried_on, changed_in, tell_who_is_asked
 from activities.clocks import (
     EARLY_SECONDS,
     check_due,
@@ -27,7 +28,7 @@ from activities.letters import (
 )
 from activities.standing import moved, standing
 from activities.verification import verified_decision, verified_request
-from plixo.domain.approval import OPEN, Approval, State
+from plixo.domain.approval import OPEN, State
 from plixo.domain.clocks import Happening
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import check_decision
@@ -199,22 +200,33 @@ class ApprovalActivities:
         try:
             verified_request(self.verifier, record, now=None)
             decision = verified_decision(self.verifier, stored, now=now)
-            after = record.approval.decided(decision)
+            moved_on = await self._after(tx, record, decision, now)
             await _check_person(tx, record, decision)
         except Refused as refusal:
             status = "conflict" if isinstance(refusal, Conflict) else "refused"
             await tx.settle_decision(stored.decision.decision_id, status, str(refusal), now)
             await _trace(tx, record.approval.approval_id, f"decision_{status}", refusal, now, **_who(stored))
             return Recorded(stored.decision.decision_id, status, str(refusal), standing(record))
-        moved_on = moved(record, after, now, why=_why(decision))
-        moved_on = await with_clocks(tx, self.calendars, moved_on, now)
         await tx.settle_decision(decision.decision_id, "recorded", "", now)
         await tx.save(moved_on)
-        detail = _decision_detail(record, decision, after)
+        detail = _decision_detail(record, decision, moved_on)
         await tx.audit(_entry(moved_on, "decision_recorded", decision.person_id, detail), now)
         await tell_of_empty_groups(tx, record, moved_on, now)
         await _post(tx, await _letters_after(tx, record, moved_on), now)
         return Recorded(decision.decision_id, "accepted", "", standing(moved_on))
+
+    async def _after(self, tx: Transaction, record: Record, decision: Decision, now: datetime) -> Record:
+        """The request as the decision leaves it.
+
+        Raises:
+            NotAllowed: It is an amendment that nobody signed like this.
+            Conflict: The request no longer takes it.
+        """
+        if decision.verdict is Verdict.AMEND:
+            changed = await amended(tx, self.verifier, record, decision)
+            return await carried_on(tx, self.calendars, record, changed, now)
+        moved_on = moved(record, record.approval.decided(decision), now, why=_why(decision))
+        return await with_clocks(tx, self.calendars, moved_on, now)
 
 
 _UNKNOWN = Refused.one("approval_id", "approval_unknown", "There is no such request; nothing was started.")
@@ -263,6 +275,8 @@ async def _letters_after_opening(tx: Transaction, opened: Record) -> list[Letter
 
 async def _letters_after(tx: Transaction, before: Record, after: Record) -> list[Letter]:
     waits, was = after.approval, before.approval
+    if waits.round != was.round:
+        return await tell_who_is_asked(tx, before, after)
     if waits.state in {State.REJECTED, State.RETURNED}:
         return await tell_requester(tx, after, waits.state.value)
     if waits.state is State.NEEDS_INFORMATION:
@@ -322,7 +336,7 @@ def _entry(record: Record, event: str, actor: str, detail: dict[str, Any] | None
     return AuditEntry(record.approval.approval_id, event, actor, detail or {})
 
 
-def _decision_detail(record: Record, decision: Decision, after: Approval) -> dict[str, Any]:
+def _decision_detail(record: Record, decision: Decision, after: Record) -> dict[str, Any]:
     amount = Money(decision.amount_minor, record.change.amount.currency)
     less = {"less": str(amount)} if decision.amount_minor < record.approval.agreed_minor else {}
     return {
@@ -332,7 +346,8 @@ def _decision_detail(record: Record, decision: Decision, after: Approval) -> dic
         "group": decision.group.value if decision.group else "requester",
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
-        "state": after.state.value,
+        "state": after.approval.state.value,
+        **changed_in(record, after),
     } | ({"basis": decision.basis} if decision.basis else {})
 
 

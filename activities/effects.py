@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 from activities.heartbeat import signs_of_life
 from activities.letters import raise_alarm, tell_requester
 from activities.stripe_calls import QUICK_TRIES, ask, hold_for_the_key
-from activities.verification import unmandated, verified_mandate, verified_request
-from plixo.domain.approval import Approval, State
+from activities.verification import passed_over, unmandated, verified_mandate, verified_request
+from plixo.domain.amending import Amendment
+from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.change import ProposedChange
 from plixo.domain.effects import Effect, EffectState, TargetFacts, plan, still_holds
 from plixo.domain.payments import CallRefused
@@ -123,6 +124,8 @@ class EffectActivities:
                 request, allowed = await verified_mandate(tx, self.verifier, record)
                 target = _shown(facts)
             except (NotAllowed, CallRefused) as refusal:
+                if changed := await passed_over(tx, record):
+                    return await _wait_for(tx, record, changed, now)
                 return await _stop(tx, record, "effect_refused", str(refusal), now)
             against = _changes(request.change, target)
             if against or target is None:
@@ -223,6 +226,19 @@ async def _locked(tx: Transaction, approval_id: str) -> Record:
     return record
 
 
+async def _wait_for(tx: Transaction, record: Record, changed: Amendment, now: datetime) -> Executed:
+    """Its requester has changed it meanwhile: that is taken up first, or, where it cannot be, they decide what to do.
+
+    Raises:
+        ApplicationError: Try again: it is about to be taken up.
+    """
+    stored = await tx.decision(changed.request.amended_by)
+    if stored and stored.status == "submitted":
+        raise ApplicationError("Its requester has changed it; that is taken up first.", type="amended_since")
+    why = f"It was changed since, and that could not be taken up: {stored.why if stored else 'nobody signed it'}"
+    return await _return(tx, record, why, now)
+
+
 async def _return(tx: Transaction, record: Record, why: str, now: datetime) -> Executed:
     """The facts no longer hold: nothing is written in Stripe, and the requester decides what to do."""
     record = replace(record, approval=record.approval.returned(), why=why)
@@ -256,7 +272,7 @@ def _ended(record: Record, approval: Approval, now: datetime, *, why: str = "", 
 
 def _executed(record: Record) -> Executed:
     state = record.approval.state
-    return Executed(state.value, record.stripe_object, record.why, reopens=state is State.RETURNED)
+    return Executed(state.value, record.stripe_object, record.why, reopens=state in OPEN)
 
 
 def _entry(record: Record, event: str, effect: Effect, **detail: Any) -> AuditEntry:  # noqa: ANN401 - plain data

@@ -87,7 +87,7 @@ async def check(
 
 def judge(scene: Scene) -> Report:
     """What is to be said of everything that was read."""
-    signed, findings = check_signed(scene)
+    signed, findings = check_signed(scene, moved(scene))
     allowed, unfit = check_duties(scene, signed, moved(scene))
     findings += unfit
     findings += check_policy(scene.house, signed)

@@ -78,8 +78,13 @@ def _steps(house: House, approval: Row, told: _Told) -> Iterator[Finding]:
     def lacking(what: str) -> Finding:
         return Finding("audit_lacks", approval_id, f"The audit log does not tell {what}.")
 
-    if not told.has("requested", approval["requester_id"], digest=approval["digest"]):
+    first = {} if approval["amended_by"] else {"digest": approval["digest"]}
+    if not told.has("requested", approval["requester_id"], **first):
         yield lacking("who asked for what")
+    for row in house.amended(approval_id):
+        what = {"decision_id": row["decision_id"], "digest": row["digest"], "round": row["round"]}
+        if not told.has("decision_signed", approval["requester_id"], **what):
+            yield lacking(f"of what decision {row['decision_id']} changed it to")
     decisions = house.recorded(approval_id)
     for row in decisions:
         detail = {name: row[name] for name in ("decision_id", "verdict", "amount_minor", "comment")}

@@ -20,7 +20,9 @@ COLUMNS: Final = {
     "rates": "currency base rate as_of",
     "approvals": "approval_id kind requester_id customer_id target_id change digest amount_minor currency base_minor "
     "base_currency rate rate_as_of net_minor tax_minor gross_minor policy path automatic signed state round created_at "
-    "ended_at stripe_object",
+    "ended_at stripe_object since_round amended_by routed_at",
+    "amendments": "decision_id approval_id requester_id round since_round change digest amount_minor base_minor "
+    "base_currency rate rate_as_of policy path automatic signed replaced created_at",
     "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment basis "
     "signed status position submitted_at settled_at",
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
@@ -33,7 +35,9 @@ COLUMNS: Final = {
 """What is read of each table."""
 
 _JSON: Final = frozenset({"groups", "limits", "related_customers", "change", "path", "params", "detail"})
-_MOMENTS: Final = frozenset({"as_of", "rate_as_of", "created_at", "ended_at", "submitted_at", "settled_at", "sent_at"})
+_MOMENTS: Final = frozenset(
+    {"as_of", "rate_as_of", "created_at", "routed_at", "ended_at", "submitted_at", "settled_at", "sent_at"},
+)
 
 
 def read_house(url: str) -> House:
@@ -58,6 +62,7 @@ def read_house(url: str) -> House:
         outbox={row["key"]: row for row in found["outbox"]},
         checkpoints=_sorted(found["checkpoints"], "number"),
         documents=_whole(found["documents"], _sorted(found["document_parts"], "document_id", "position")),
+        amendments=_sorted(found["amendments"], "approval_id", "round", "created_at", "decision_id"),
     )
 
 

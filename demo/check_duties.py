@@ -1,9 +1,10 @@
 """Did the people who decided have the right to, and do their decisions carry what was done?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from demo.check_model import Finding, Row, Scene, Signed
+from demo.check_rounds import since_round
 from demo.check_signed import digest
 
 
@@ -31,7 +32,7 @@ def check_duties(scene: Scene, signed: Signed, moved: frozenset[str]) -> tuple[d
         if request is None:
             allowed[approval_id] = Allowed(None)
             continue
-        amount, lacks = _mandate(request, decisions)
+        amount, lacks = _mandate(request, decisions, {one["round"]: one for one in signed.rounds[approval_id]})
         allowed[approval_id] = Allowed(None if lacks else amount)
         if approval_id in moved:
             findings += [Finding(what, approval_id, detail) for what, detail in lacks]
@@ -47,7 +48,8 @@ def _able(scene: Scene, signed: Signed, approval_id: str) -> tuple[list[Row], li
         body = signed.decisions.get(row["decision_id"])
         if request is None or body is None:
             continue  # found already: it is not signed
-        against = list(_against(scene, request, body))
+        then = next((one for one in signed.rounds[approval_id] if one["round"] == body["round"]), request)
+        against = list(_against(scene, then, body))
         findings += [Finding("decision_not_allowed", approval_id, f"{body['decision_id']}: {why}.") for why in against]
         if not against:
             able.append(body)
@@ -61,7 +63,7 @@ def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
         yield "it is for another request or another round"
     if body["digest"] != digest(request["change"]):
         yield "it is bound to another fingerprint"
-    if body["verdict"] in {"withdraw", "answer"}:
+    if body["verdict"] in {"withdraw", "answer", "amend"}:
         if who != request["requester_id"]:
             yield f"{who} said {body['verdict']} of what somebody else asked for"
         return
@@ -129,20 +131,27 @@ def _falls_back(scene: Scene, body: Row, person: Row, stage: Row) -> bool:
     return said and seat.get("fallback") == group and group in person["groups"]
 
 
-def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, str]]]:
+def _mandate(request: Row, decisions: list[Row], rounds: Mapping[int, Row]) -> tuple[int, list[tuple[str, str]]]:
     """The most that may be moved, and what is lacking before anything may."""
     lacks = [
         ("effect_despite_refusal", f"{body['person_id']} said {body['verdict']}.")
         for body in decisions
-        if _refuses(request, body)
+        if _refuses(rounds[body["round"]], request, body)
     ]
-    approvals = [body for body in decisions if body["verdict"] == "approve"]
+    ceiling = request["change"]["amount"]["minor"]
+    approvals = [
+        body | {"amount_minor": min(body["amount_minor"], ceiling)}  # who agreed to more agrees to the less asked since
+        for body in decisions
+        if body["verdict"] == "approve" and body["round"] >= since_round(request)
+    ]
     counted: list[Row] = []
     for index, stage in enumerate(request["path"]["stages"]):
         for seat in stage["seats"]:
             least = min((body["amount_minor"] for body in approvals if body["stage"] == index), default=0)
             about = (index, seat["group"], least)
             found = [body for body in approvals if (body["stage"], body["group"], body["amount_minor"]) == about]
+            once = _heard_once(found)
+            found = once if len(once) >= seat["quorum"] else found
             counted += found[: seat["quorum"]]
             if len(found) < seat["quorum"]:
                 detail = f"Stage {index} lacks a signed approval of {seat['group']} by somebody who may decide."
@@ -151,11 +160,20 @@ def _mandate(request: Row, decisions: list[Row]) -> tuple[int, list[tuple[str, s
     return min([request["change"]["amount"]["minor"], *(body["amount_minor"] for body in counted)]), lacks
 
 
-def _refuses(request: Row, body: Row) -> bool:
+def _refuses(then: Row, now: Row, body: Row) -> bool:
     """Whether nothing may be done after it: after a rejection it may where its stage goes on for as long as it can."""
     if body["verdict"] == "reject":
-        return bool(request["path"]["stages"][body["stage"]].get("one_rejection_ends", True))
-    return body["verdict"] in {"return", "withdraw"}
+        return bool(then["path"]["stages"][body["stage"]].get("one_rejection_ends", True))
+    return body["verdict"] == "withdraw" or bool(body["verdict"] == "return" and body["round"] == now["round"])
+
+
+def _heard_once(decisions: Iterable[Row]) -> list[Row]:
+    """In their order, without those of somebody who was heard before."""
+    found: list[Row] = []
+    for body in decisions:
+        if not _twice([*found, body]):
+            found.append(body)
+    return found
 
 
 def _twice(counted: list[Row]) -> list[tuple[str, str]]:

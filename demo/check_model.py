@@ -100,6 +100,7 @@ class House:
         outbox: Every mail that was to leave, by key.
         checkpoints: Every checkpoint over the audit log, in order.
         documents: Every document on a request, with its bytes as `content`.
+        amendments: What requesters made of their requests, by approval, then in order.
     """
 
     people: Mapping[str, Row]
@@ -112,6 +113,7 @@ class House:
     outbox: Mapping[str, Row]
     checkpoints: Sequence[Row] = ()
     documents: Sequence[Row] = ()
+    amendments: Sequence[Row] = ()
 
     def recorded(self, approval_id: str) -> Sequence[Row]:
         """A request's recorded decisions."""
@@ -120,6 +122,14 @@ class House:
     def chain(self, approval_id: str) -> Sequence[Row]:
         """A request's entries in the audit log."""
         return self.chains.get(approval_id, ())
+
+    def amended(self, approval_id: str) -> Sequence[Row]:
+        """What its requester made of a request, whether it was taken up or not, in order."""
+        return self._amended.get(approval_id, ())
+
+    @cached_property
+    def _amended(self) -> Mapping[str, Sequence[Row]]:
+        return _by_approval(self.amendments)
 
     @cached_property
     def chains(self) -> Mapping[str, Sequence[Row]]:
@@ -238,12 +248,14 @@ class Signed:
     """What was signed and verified.
 
     Attributes:
-        requests: The signed bodies of requests, by approval.
+        requests: The signed bodies of requests as they are asked for now, by approval.
         decisions: The signed bodies of recorded decisions, by decision, where the row says the same.
+        rounds: The signed bodies of each request's rounds, the first one first.
     """
 
     requests: Mapping[str, Row] = field(default_factory=dict)
     decisions: Mapping[str, Row] = field(default_factory=dict)
+    rounds: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 ENDED = frozenset({"withdrawn", "rejected", "executed", "needs_attention"})

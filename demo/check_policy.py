@@ -37,6 +37,12 @@ def check_policy(house: House, signed: Signed) -> Iterator[Finding]:
         yield from check_plan(request, limits)
 
 
+def asked_at(row: Row) -> datetime:
+    """When it was asked for, or amended to what needed a new path."""
+    found: datetime = row["routed_at"] or row["created_at"]
+    return found
+
+
 class _Automatic:
     """One request that nobody was asked about."""
 
@@ -75,7 +81,7 @@ class _Automatic:
         if currency == base:
             return
         rate, as_of = _rate(self._house, self._row, currency, base)
-        oldest = self._row["created_at"] - timedelta(days=self._limits["rules"]["rate_days"])
+        oldest = asked_at(self._row) - timedelta(days=self._limits["rules"]["rate_days"])
         if rate is None or as_of is None:
             yield f"there is no exchange rate for {currency}"
         elif as_of < oldest:
@@ -83,7 +89,7 @@ class _Automatic:
 
     def _against_sums(self) -> Iterator[str]:
         sums, ceilings = self._limits["sums"], self._limits["ceilings"]
-        created = self._row["created_at"]
+        created = asked_at(self._row)
         since = created - timedelta(days=sums["days"])
         midnight = created.replace(hour=0, minute=0, second=0, microsecond=0)
         for limit, begin, same in (
@@ -102,13 +108,23 @@ class _Before:
     """What was granted before a request, in minor units of the base currency."""
 
     def __init__(self, house: House) -> None:
-        self._rows = [row for row in house.approvals.values() if row["state"] in COUNTED]
+        counted = [row for row in house.approvals.values() if row["state"] in COUNTED]
+        self._rows = [row for row in counted if not row["amended_by"]]
+        last = {row["decision_id"]: row["created_at"] for row in house.amendments}
+        # When they were returned is not looked at: they count from their last amendment on, which is never too much.
+        self._amended = [(row, last.get(row["amended_by"])) for row in counted if row["amended_by"]]
         self._series: dict[tuple[object, ...], tuple[list[datetime], list[int]]] = {}
 
     def total(self, row: Row, same: tuple[str, ...], begin: datetime) -> int:
         """The sum of earlier requests since a moment that agree with this one in these columns."""
-        moments, sums = self._of(same, tuple(row[name] for name in same))
-        return sums[bisect_left(moments, row["created_at"])] - sums[bisect_left(moments, begin)]
+        until, values = asked_at(row), tuple(row[name] for name in same)
+        moments, sums = self._of(same, values)
+        amended: int = sum(
+            other["base_minor"]
+            for other, at in self._amended
+            if at and at < until and asked_at(other) >= begin and tuple(other[name] for name in same) == values
+        )
+        return sums[bisect_left(moments, until)] - sums[bisect_left(moments, begin)] + amended
 
     def _of(self, same: tuple[str, ...], values: tuple[object, ...]) -> tuple[list[datetime], list[int]]:
         """When such requests were made, and what they came to before each."""
@@ -155,7 +171,7 @@ def _against_base(house: House, request: Row, base: str) -> Iterator[str]:
         wanted = amount["minor"]
     else:
         rate, as_of = _rate(house, row, amount["currency"], base)
-        if rate is None or as_of is None or as_of > row["created_at"]:
+        if rate is None or as_of is None or as_of > asked_at(row):
             return
         yield from _against_table(house, row, amount["currency"], base)
         # Since rates are kept on requests, they are rounded up.
@@ -167,7 +183,9 @@ def _against_base(house: House, request: Row, base: str) -> Iterator[str]:
 def _against_table(house: House, row: Row, currency: str, base: str) -> Iterator[str]:
     """The table's rate may have moved on since; one of the same moment must be the same."""
     found = house.rates.get((currency, base))
-    told = [line["detail"] for line in house.chain(row["approval_id"]) if line["event"] == "requested"]
+    told = [
+        line["detail"] for line in house.chain(row["approval_id"]) if line["event"] in {"requested", "decision_signed"}
+    ]
     if row["rate"] is not None and not any(one.get("rate") == row["rate"] for one in told if isinstance(one, dict)):
         yield f"It was routed at a rate of {row['rate']}, which its audit log does not tell."
     if row["rate"] is not None and found and found["as_of"] == row["rate_as_of"] and found["rate"] != row["rate"]:

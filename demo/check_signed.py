@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from demo.check_model import Finding, Row, Scene, Signed, moment_text
+from demo.check_rounds import check_rounds, since_round
 from demo.check_signatures import BadSignatureError, fingerprint, verify
 
 SKEW_SECONDS: Final = 300
@@ -13,8 +14,13 @@ SKEW_SECONDS: Final = 300
 _IDS: Final = {"request": "approval", "decision": "decision"}
 
 
-def check_signed(scene: Scene) -> tuple[Signed, list[Finding]]:
-    """What was signed, and what is wrong with it."""
+def check_signed(scene: Scene, moved: frozenset[str]) -> tuple[Signed, list[Finding]]:
+    """What was signed, and what is wrong with it.
+
+    Args:
+        scene: What was read.
+        moved: Requests that moved money, or say so.
+    """
     findings: list[Finding] = []
     requests: dict[str, Row] = {}
     for approval_id, row in scene.house.approvals.items():
@@ -22,10 +28,12 @@ def check_signed(scene: Scene) -> tuple[Signed, list[Finding]]:
         if claims:
             requests |= {approval_id: claims["body"]} if claims["body"]["approval_id"] == approval_id else {}
             findings += _compare_request(row, claims["body"])
-            findings += _in_time(claims, _opened_at(scene, approval_id), approval_id, "The request")
+            if not row["amended_by"]:  # of what it is amended to, the decision that says so is in time
+                findings += _in_time(claims, _opened_at(scene, approval_id), approval_id, "The request")
     decisions = _decisions(scene, findings)
     findings += _unsettled(scene)
-    return Signed(requests, decisions), findings
+    rounds, found = check_rounds(scene, requests, moved)
+    return Signed(requests, decisions, rounds), findings + found
 
 
 def _decisions(scene: Scene, findings: list[Finding]) -> dict[str, Row]:
@@ -83,6 +91,8 @@ def _request_row(body: Row) -> Row:
     change = body["change"]
     plain = {name: body[name] for name in ("approval_id", "requester_id", "path", "base_minor", "policy", "round")}
     return plain | {
+        "since_round": since_round(body),
+        "amended_by": body.get("amended_by", ""),
         "change": change,
         "digest": body["digest"],
         "kind": change["kind"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from plixo.domain.amending import Amendment
 from plixo.domain.approval import Approval
 from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
@@ -182,6 +183,7 @@ class Record:
         rate: What one major unit of its currency was worth in the base currency when it was routed, as text; None where
             it is the base currency itself, or there was no rate.
         rate_as_of: Since when that rate was known.
+        amended_by: Id of the decision that says that its requester changed it last; empty in its first round.
     """
 
     approval: Approval
@@ -203,6 +205,7 @@ class Record:
     bulk: bool = False
     rate: str | None = None
     rate_as_of: datetime | None = None
+    amended_by: str = ""
 
     @property
     def request(self) -> SignedRequest:
@@ -216,6 +219,8 @@ class Record:
             base_minor=self.base_minor,
             policy=self.policy,
             round=approval.round,
+            since_round=approval.since_round,
+            amended_by=self.amended_by,
         )
 
 
@@ -297,6 +302,10 @@ class Transaction(Protocol):
 
     async def decision(self, decision_id: str) -> StoredDecision | None:
         """One decision."""
+        ...
+
+    async def amendments(self, approval_id: str) -> Sequence[Amendment]:
+        """Everything that its requester made of a request, whether it was taken up or not, in the order of signing."""
         ...
 
     async def settle_decision(self, decision_id: str, status: str, why: str, now: datetime) -> None:

@@ -155,7 +155,7 @@ async def _lines(ledger: SqlLedger, records: Sequence[Record]) -> Sequence[Line]
 
 def _line(record: Record, names: Mapping[str, str]) -> Line:
     approval, change = record.approval, record.change
-    agreed = [one for one in approval.decisions if one.verdict is Verdict.APPROVE and one.round == approval.round]
+    agreed = [one for one in approval.decisions if one.verdict is Verdict.APPROVE and approval.counts(one)]
     balance = change.target.kind is TargetKind.CUSTOMER_BALANCE
     assert record.ended_at is not None, "what was applied has ended"
     return Line(

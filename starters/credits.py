@@ -111,7 +111,9 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Routed:
+class Routed:
+    """Who decides, and what the amount counts as for the limits, at which rate."""
+
     path: ApprovalPath
     base: Money
     rate: tuple[str, datetime] | None
@@ -123,20 +125,51 @@ async def preview_credit(desk: Desk, person: Person, form: CreditForm) -> Previe
     Raises:
         Refused: As `request_credit` would refuse it.
     """
-    _check_requester(person)
-    proposal = await _propose(desk, parse_credit(form))
+    check_asks(person)
+    return await preview_proposal(desk, person, await propose(desk, parse_credit(form)))
+
+
+async def preview_proposal(desk: Desk, person: Person, proposal: Proposal, *, but: str = "") -> Preview:
+    """What asking for it would mean.
+
+    Args:
+        desk: What the staff side works with.
+        person: Who asks.
+        proposal: Found in Stripe.
+        but: The request that it would amend, left out of every sum; none, where it is empty.
+
+    Raises:
+        Refused: Others ask for what is left of the invoice already.
+    """
+    async with desk.ledger.read() as session:
+        await check_pending(session, proposal, but=but)
+        desk = await desk.up_to_date(session)
+        routed = await route(desk, session, person, proposal, but=but)
+    return await preview_path(desk, person, proposal, routed, desk.policy.reference, but=but)
+
+
+async def preview_path(
+    desk: Desk, person: Person, proposal: Proposal, routed: Routed, policy: str, *, but: str = ""
+) -> Preview:
+    """What asking for it would mean on a path.
+
+    Args:
+        desk: What the staff side works with.
+        person: Who asks.
+        proposal: Found in Stripe.
+        routed: The path.
+        policy: The one that made it, such as `3@9f2c01ab34cd`.
+        but: A request that is no duplicate; none, where it is empty.
+    """
     change = proposal.change
     since = desk.clock() - timedelta(days=DUPLICATE_DAYS)
     async with desk.ledger.read() as session:
-        await _check_pending(session, proposal)
-        desk = await desk.up_to_date(session)
-        routed = await _route(desk, session, person, proposal)
         everybody = await people.everybody(session)
-        twins = await approvals.likely_duplicates(session, change.target.target_id, change.customer_id, since)
+        likely = await approvals.likely_duplicates(session, change.target.target_id, change.customer_id, since)
+    twins = [one for one in likely if one.approval.approval_id != but]
     asked = Approval("", person.person_id, change.digest, change.amount.minor, routed.path, kind=KIND)
     found = path_seatings(asked, everybody, change.customer_id, routed.base.minor)
-    token = previewed(routed.path, desk.policy.reference)
-    return Preview(proposal, routed.path, found, routed.base, tuple(twins), token)
+    return Preview(proposal, routed.path, found, routed.base, tuple(twins), previewed(routed.path, policy))
 
 
 async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: bool = False, seen: str = "") -> Asked:
@@ -154,13 +187,13 @@ async def request_credit(desk: Desk, person: Person, form: CreditForm, *, bulk: 
         NotAllowed: The person may not ask for credits.
         Conflict: The request id was used for something else.
     """
-    _check_requester(person)
+    check_asks(person)
     typed, shown = parse_credit(form), Previewed.parse(seen)
     async with desk.ledger.read() as session:
         known = await approvals.by_request_id(session, person.person_id, typed.request_id)
     if known:
         return await _again(desk, known, typed)
-    proposal = await _propose(desk, typed)
+    proposal = await propose(desk, typed)
     async with desk.ledger.begin() as tx:
         change = proposal.change
         await sums.lock(tx.session, "company", change.customer_id, person.person_id)
@@ -188,9 +221,9 @@ async def _keep(
     desk: Desk, tx: SqlTransaction, person: Person, proposal: Proposal, shown: Previewed | None, *, bulk: bool
 ) -> tuple[Record, str]:
     """The request as it was kept, and what differs from what was shown."""
-    await _check_pending(tx.session, proposal)
+    await check_pending(tx.session, proposal)
     desk = await desk.up_to_date(tx.session)
-    routed = await _route(desk, tx.session, person, proposal)
+    routed = await route(desk, tx.session, person, proposal)
     record = replace(_record(desk, person, proposal, routed), bulk=bulk)
     await approvals.insert(tx.session, record)
     changed = shown.difference(routed.path, desk.policy.reference) if shown else ""
@@ -209,7 +242,7 @@ async def _keep(
     return record, changed
 
 
-def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> Record:
+def _record(desk: Desk, person: Person, proposal: Proposal, routed: Routed) -> Record:
     now = desk.clock()
     change = proposal.change
     approval_id = ids.approval_id(ids.CREDIT_PREFIX, person.person_id, proposal.request_id)
@@ -237,8 +270,12 @@ def _record(desk: Desk, person: Person, proposal: Proposal, routed: _Routed) -> 
     )
 
 
-async def _propose(desk: Desk, typed: TypedCredit) -> Proposal:
-    """Find customer and target in Stripe, each read once, and refuse what Stripe could not take."""
+async def propose(desk: Desk, typed: TypedCredit) -> Proposal:
+    """Find customer and target in Stripe, each read once.
+
+    Raises:
+        Refused: Stripe could not take it.
+    """
     customer, facts = await (_of_invoice(desk, typed) if typed.invoice_id else _of_balance(desk, typed))
     change = ProposedChange(KIND, typed.customer_id, typed.amount, facts.target, typed.reason, typed.note, typed.memo)
     check_target(change, facts)
@@ -271,12 +308,16 @@ async def _customer(desk: Desk, typed: TypedCredit) -> Customer:
     return customer
 
 
-async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:
-    """What others already ask of the same invoice is spoken for."""
+async def check_pending(session: AsyncSession, proposal: Proposal, *, but: str = "") -> None:
+    """What others already ask of the same invoice is spoken for.
+
+    Raises:
+        Refused: Too little is left of it.
+    """
     change, creditable = proposal.change, proposal.facts.creditable_minor
     if creditable is None:
         return
-    waiting = await approvals.pending_on(session, change.target.target_id, change.amount.currency)
+    waiting = await approvals.pending_on(session, change.target.target_id, change.amount.currency, but=but)
     left = creditable - waiting
     if change.amount.minor > left:
         currency = change.amount.currency
@@ -287,12 +328,17 @@ async def _check_pending(session: AsyncSession, proposal: Proposal) -> None:
         raise Refused(Problem("amount", "amount_above_creditable", wanted))
 
 
-async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Proposal) -> _Routed:
+async def route(desk: Desk, session: AsyncSession, person: Person, proposal: Proposal, *, but: str = "") -> Routed:
+    """The path of what is asked for, by the policy of the desk.
+
+    Raises:
+        Conflict: The policy, or the exchange rate, cannot be used.
+    """
     change = proposal.change
     desk.check_routing()
     now = desk.clock()
     rate, base, found = await _in_base(desk, session, change.amount)
-    before = await sums.read(session, person.person_id, change.customer_id, now, desk.policy.sum_days)
+    before = await sums.read(session, person.person_id, change.customer_id, now, desk.policy.sum_days, but=but)
     facts = Facts(
         kind=KIND,
         reason=change.reason.value,
@@ -302,7 +348,7 @@ async def _route(desk: Desk, session: AsyncSession, person: Person, proposal: Pr
         rate=rate,
         sums=before,
     )
-    return _Routed(desk.policy.path(facts, person.groups), base, found)
+    return Routed(desk.policy.path(facts, person.groups), base, found)
 
 
 async def _in_base(
@@ -321,6 +367,11 @@ async def _in_base(
     return (RateState.STALE if stale else RateState.FRESH), convert(amount, Decimal(rate), base), (rate, as_of)
 
 
-def _check_requester(person: Person) -> None:
+def check_asks(person: Person) -> None:
+    """Refuse who may not ask for credits.
+
+    Raises:
+        NotAllowed: They are in none of the groups that do.
+    """
     if not person.belongs_to(*REQUESTERS):
         raise NotAllowed.one("person", "not_requester", f"Credits are asked for by billing; you are {person.role}.")

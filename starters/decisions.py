@@ -55,6 +55,7 @@ class Saying:
         signed_in_at: When they proved who they are.
         amount: How much they approve, as it was typed, in the request's currency; empty for all that is asked.
         shown: What they saw of the request; where it is another one by now, they decide nothing.
+        round: The round they have read; None where they do not say.
     """
 
     person: Person
@@ -63,6 +64,7 @@ class Saying:
     signed_in_at: datetime
     amount: str = ""
     shown: Shown | None = None
+    round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,13 @@ async def decide(desk: Desk, approval_id: str, saying: Saying) -> Answer:
     saying = replace(saying, comment=parse_text(saying.comment, "comment", MAX_NOTE))
     refusal: Refused | None = None
     async with desk.ledger.begin() as tx:
-        record = await _existing(tx, approval_id)
+        record = await existing(tx, approval_id)
         try:
-            _check_visible(record, saying.person)
+            check_visible(record, saying.person)
             decision_id = await _sign(desk, tx, record, saying)
         except Refused as caught:
             refusal = caught
-            await _trace(desk, tx, record, saying, caught)
+            await trace(desk, tx, record, saying, caught)
     if refusal:
         raise refusal
     return await deliver(desk, record, decision_id, saying.verdict)
@@ -243,15 +245,24 @@ async def _reread(desk: Desk, approval_id: str) -> Record:
 _UNKNOWN: Final = ("approval_id", "approval_unknown", "There is no such request; look for it in your inbox.")
 
 
-async def _existing(tx: SqlTransaction, approval_id: str) -> Record:
+async def existing(tx: SqlTransaction, approval_id: str) -> Record:
+    """The request, locked until the transaction ends.
+
+    Raises:
+        NotFound: There is no such request.
+    """
     record = await tx.approval(approval_id) if is_approval_id(approval_id) else None
     if record is None:
         raise NotFound.one(*_UNKNOWN)
     return record
 
 
-def _check_visible(record: Record, person: Person) -> None:
-    """Who may not know of a request is told what everybody is told of none; the log keeps that they tried."""
+def check_visible(record: Record, person: Person) -> None:
+    """Who may not know of a request is told what everybody is told of none; the log keeps that they tried.
+
+    Raises:
+        NotFound: They may not.
+    """
     if not may_see(person, record.approval.requester_id):
         raise NotFound.one(*_UNKNOWN)
 
@@ -266,6 +277,8 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
         return same.decision_id
     if saying.shown:
         saying.shown.check(approval)
+    if saying.round not in {None, approval.round}:
+        raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
     seat = _check(desk, record, saying, amount_minor)
     decision = _decision(record, saying, seat, amount_minor, nth=len(earlier))
     approval.decided(decision)
@@ -341,7 +354,7 @@ _STANDING: Final = frozenset({"submitted", "recorded"})
 
 def _by(stored: StoredDecision, person: Person, approval: Approval) -> bool:
     decision = stored.decision
-    return decision.person_id == person.person_id and decision.round == approval.round
+    return decision.person_id == person.person_id and approval.counts(decision)
 
 
 def _check_fresh(desk: Desk, record: Record, signed_in_at: datetime) -> None:
@@ -360,7 +373,8 @@ def _decision_id(approval: Approval, saying: Saying, amount_minor: int, nth: int
     return f"DE-{base64.b32encode(digest).decode()[:26]}"
 
 
-async def _trace(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying, refusal: Refused) -> None:
+async def trace(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying, refusal: Refused) -> None:
+    """Keep in the request's history that somebody was refused."""
     event = "decision_conflict" if isinstance(refusal, Conflict) else "decision_refused"
     detail = {"verdict": saying.verdict.value, "code": refusal.code, "why": str(refusal)}
     await tx.audit(AuditEntry(record.approval.approval_id, event, saying.person.person_id, detail), desk.clock())

@@ -18,6 +18,7 @@ from web.api.policies import policy_routes
 from web.api.reading import reading_routes
 from web.api.several import several_routes
 from web.console import (
+    amendments,
     approvals,
     audit,
     billing,
@@ -68,7 +69,7 @@ def create_app(staff: Staff) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
-    requests = (measures, several, approvals, documents, credit_pages)
+    requests = (measures, several, approvals, amendments, documents, credit_pages)
     reading = (billing, finance, audit, policy)
     for pages in (signin, oidc, *requests, *reading, cli_login, health, proxy, codec):
         app.include_router(pages.router)

@@ -19,7 +19,7 @@ from plixo.domain.people import Person
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Verifier
 from plixo.store.audit import AuditLine
-from plixo.store.audit_file import UNREADABLE, Block, Checked, check_block, unsigned
+from plixo.store.audit_file import UNREADABLE, Block, Checked, check_block, rounds_of, unsigned
 from web.console.timeline import Step, step
 from web.console.words import SAID, Standing, look, on_target
 from web.rendering import rendered
@@ -85,7 +85,8 @@ class Story:
     Attributes:
         approval_id: Its id.
         standing: Where it stands.
-        asked: What was asked for; None where nobody did, or the row says nothing that could have been signed.
+        asked: What was asked for last; None where nobody did, or the row says nothing that could have been signed.
+        before: What was asked for before it was changed, the first first: how much, and for what reason.
         said: The decisions.
         effect: What Stripe was sent and made of it; None where nothing was.
         documents: What was added to it.
@@ -96,6 +97,7 @@ class Story:
     approval_id: str
     standing: Standing
     asked: Asked | None
+    before: Sequence[str]
     said: Sequence[Said]
     effect: Mapping[str, Any] | None
     documents: Sequence[Mapping[str, Any]]
@@ -138,6 +140,7 @@ def _story(block: Block, people: Mapping[str, Person], verifier: Verifier) -> St
         approval_id=block["approval_id"],
         standing=look(State(block["state"])) if block["request"] else _without(block["state"]),
         asked=asked,
+        before=_before(block, verifier) if asked else [],
         said=[_said(row, asked, people, verifier) for row in block["decisions"]] if asked else [],
         effect=_effect(block["effect"]) if block["effect"] else None,
         documents=[_document(row, people) for row in block["documents"]],
@@ -166,6 +169,15 @@ def _asked(block: Block, people: Mapping[str, Person], verifier: Verifier) -> As
         path=request.path.describe(),
         problem=unsigned(verifier, "request", block["signed"], block["request"]) or "",
     )
+
+
+def _before(block: Block, verifier: Verifier) -> list[str]:
+    """What cannot be read of it, the finding tells."""
+    try:
+        earlier = rounds_of(block, verifier)[:-1]
+    except (NotAllowed, LookupError, TypeError, ValueError):
+        return []
+    return [f"{one.change.amount}, {one.change.reason.label}" for one in earlier]
 
 
 def _said(row: Mapping[str, Any], asked: Asked, people: Mapping[str, Person], verifier: Verifier) -> Said:

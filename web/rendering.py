@@ -26,7 +26,14 @@ _ENVIRONMENT.filters["stamp"] = words.stamp
 _ENVIRONMENT.filters["relative"] = words.relative
 _ENVIRONMENT.filters["figure"] = words.figure
 _ENVIRONMENT.filters["of_minor"] = words.of_minor
-_ENVIRONMENT.globals.update({"standing": words.standing, "sentence": words.sentence, "target_words": words.target})
+_ENVIRONMENT.globals.update(
+    {
+        "standing": words.standing,
+        "sentence": words.sentence,
+        "target_words": words.target,
+        "waiting_on": words.waiting_on,
+    }
+)
 
 
 def rendered(template: str, context: Mapping[str, Any]) -> str:

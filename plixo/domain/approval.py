@@ -2,7 +2,7 @@
 
 States: `routing -> waiting -> (needs_information | returned | withdrawn | rejected | approved)`, automatic ones
 `routing -> approved`; a question that is answered leads back to `waiting`. What is returned lies with its requester,
-who may withdraw it; after a while it is withdrawn in their place, as is at once what nobody signed. Only
+who may change or withdraw it; after a while it is withdrawn in their place, as is at once what nobody signed. Only
 `approved -> executing -> (executed | needs_attention)`: right before the effect an approved request whose facts no
 longer hold is returned instead.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from plixo.domain.decision import Decision, Verdict, voices
+from plixo.domain.decision import Decision, Verdict, heard_once, voices
 from plixo.domain.escalation import Escalated
 from plixo.domain.path import ApprovalPath, Seat, Stage
 from plixo.domain.people import Group
@@ -65,6 +65,7 @@ class Approval:
         decisions: What was recorded, in order; appended to, never reset.
         escalated: Who may decide as well on the waiting stage by now.
         could: Per seat, how many people could decide when the waiting stage began.
+        since_round: The first round whose decisions count: those that follow asked for less and changed nothing else.
     """
 
     approval_id: str
@@ -79,6 +80,7 @@ class Approval:
     decisions: tuple[Decision, ...] = ()
     escalated: tuple[Escalated, ...] = ()
     could: tuple[tuple[Group, int], ...] = ()
+    since_round: int = 0
 
     @property
     def current_stage(self) -> Stage | None:
@@ -87,7 +89,7 @@ class Approval:
 
     @property
     def agreed_minor(self) -> int:
-        """What is left of the amount, in minor units: the least that anybody of this round approved.
+        """What is left of the amount, in minor units: the least that anybody approved whose decision counts.
 
         Nobody approves more than that after them, and the effect is never larger.
         """
@@ -107,22 +109,22 @@ class Approval:
 
     def missing(self, seat: Seat) -> int:
         """How many people have yet to agree for a seat of the waiting stage."""
-        agreed = [
+        agreed = heard_once(
             known
             for known in self.decisions
             if self._approves(known)
             and known.stage == self.stage
             and known.group is seat.group
-            and known.amount_minor == self.agreed_minor
-        ]
+            and self.allowed_by(known) == self.agreed_minor
+        )
         return max(seat.quorum - len(agreed), 0)
 
     def rejections(self, stage: int) -> tuple[Decision, ...]:
-        """What was rejected in that stage, in this round."""
+        """What was rejected in that stage, of what counts."""
         return tuple(
             known
             for known in self.decisions
-            if (known.round, known.stage, known.verdict) == (self.round, stage, Verdict.REJECT)
+            if self.counts(known) and (known.stage, known.verdict) == (stage, Verdict.REJECT)
         )
 
     def has_decided(self, person_id: str) -> bool:
@@ -132,13 +134,21 @@ class Approval:
         """
         return any(self._stands(known) for known in self.decisions if person_id in voices(known))
 
+    def counts(self, decision: Decision) -> bool:
+        """Whether it was said in a round that still counts."""
+        return self.since_round <= decision.round <= self.round
+
+    def allowed_by(self, decision: Decision) -> int:
+        """How much a decision allows by now, in minor units: who approved more agrees to the less asked since."""
+        return min(decision.amount_minor, self.amount_minor)
+
     def check_takes(self, verdict: Verdict) -> None:
         """Refuse what a request in this state cannot take.
 
         Raises:
             Conflict: It names what stands.
         """
-        if verdict is Verdict.WITHDRAW:
+        if verdict in {Verdict.AMEND, Verdict.WITHDRAW}:
             self._expect(*OPEN)
         else:
             self._expect(State.NEEDS_INFORMATION if verdict is Verdict.ANSWER else State.WAITING)
@@ -165,6 +175,48 @@ class Approval:
         if decision.verdict is Verdict.REJECT and not after._ends(decision):  # noqa: SLF001 - the same class
             return after
         return replace(after, state=_AFTER[decision.verdict])
+
+    def amended(
+        self, decision: Decision, path: ApprovalPath, digest: str, amount_minor: int, *, keeps: bool
+    ) -> "Approval":
+        """The request as its requester changed it, in a round of its own.
+
+        Until its effect is intended a change that was signed comes first: then everybody has decided on something that
+        is asked for no longer.
+
+        Args:
+            decision: Says that they changed it.
+            path: Who decides on it now.
+            digest: The fingerprint of what is asked for now.
+            amount_minor: What is asked for now, in minor units.
+            keeps: Nothing but the amount is another, and it is smaller: what was decided before still counts.
+
+        Raises:
+            Conflict: It has come too far, or the change was signed for another round or fingerprint.
+        """
+        self.check_amendment(decision)
+        now = State.APPROVED if path.automatic else State.WAITING
+        after = replace(
+            self,
+            digest=digest,
+            amount_minor=amount_minor,
+            path=path,
+            state=now,
+            round=self.round + 1,
+            decisions=(*self.decisions, decision),
+        )
+        if not keeps:
+            return replace(after, stage=0, escalated=(), could=(), since_round=after.round)
+        return after if path.automatic else after._advanced()  # noqa: SLF001 - the same class
+
+    def check_amendment(self, decision: Decision) -> None:
+        """Refuse a change that it takes no more, or that was signed for what it is no longer.
+
+        Raises:
+            Conflict: It names what stands.
+        """
+        self._expect(*OPEN, State.APPROVED)
+        self._check_fits(decision)
 
     def returned(self) -> "Approval":
         """Time is up, or what it is about has changed in Stripe: it goes back to its requester."""
@@ -230,16 +282,16 @@ class Approval:
         return self.missing(seat) == 0
 
     def _approves(self, known: Decision) -> bool:
-        return known.round == self.round and known.verdict is Verdict.APPROVE
+        return self.counts(known) and known.verdict is Verdict.APPROVE
 
     def _stands(self, known: Decision) -> bool:
         """Whoever approved more than is left now, in the stage that waits, is asked again."""
-        asked_again = known.stage == self.stage and known.amount_minor != self.agreed_minor
-        return known.verdict.settles and known.round == self.round and not (self._approves(known) and asked_again)
+        asked_again = known.stage == self.stage and self.allowed_by(known) != self.agreed_minor
+        return known.verdict.settles and self.counts(known) and not (self._approves(known) and asked_again)
 
     def _settles(self, known: Decision, decision: Decision) -> bool:
         """Whether an earlier decision keeps the same voice from this one; asked again, it keeps its seat."""
-        mine = known.round == self.round and not voices(known).isdisjoint(voices(decision))
+        mine = self.counts(known) and not voices(known).isdisjoint(voices(decision))
         return mine and known.verdict.settles and (self._stands(known) or known.group is not decision.group)
 
     def _expect(self, *states: State) -> None:

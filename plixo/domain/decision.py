@@ -1,5 +1,6 @@
 """A decision: one person's signed verdict on one fingerprint."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,12 +16,13 @@ class Verdict(StrEnum):
     ASK = "ask"
     RETURN = "return"
     ANSWER = "answer"
+    AMEND = "amend"
     WITHDRAW = "withdraw"
 
     @property
     def by_requester(self) -> bool:
         """Whether only who asked for it says so."""
-        return self in {Verdict.ANSWER, Verdict.WITHDRAW}
+        return self in {Verdict.ANSWER, Verdict.AMEND, Verdict.WITHDRAW}
 
     @property
     def settles(self) -> bool:
@@ -62,3 +64,14 @@ class Decision:
 def voices(decision: Decision) -> frozenset[str]:
     """Ids of who decided and, where they did so as a delegate, of whom they acted for: one voice, whoever raises it."""
     return frozenset({decision.person_id, acting_for(decision.basis)}) - {""}
+
+
+def heard_once(decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions in their order, without those of a voice that was heard before."""
+    heard: set[str] = set()
+    found = []
+    for known in decisions:
+        if heard.isdisjoint(voices(known)):
+            heard |= voices(known)
+            found.append(known)
+    return found

@@ -5,11 +5,11 @@ for every seat of its path, allows one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from plixo.domain.change import ProposedChange
-from plixo.domain.decision import Decision, Verdict, voices
+from plixo.domain.decision import Decision, Verdict, heard_once, voices
 from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import acting_for, falls_back, stands_in
 from plixo.domain.path import ApprovalPath, Clock, Seat
@@ -28,7 +28,9 @@ class SignedRequest:
         path: Who decides.
         base_minor: The amount in minor units of the policy's base currency, at the rate kept on the request.
         policy: Version and hash of the policy that made the path, such as `3@9f2c…`.
-        round: Counts fresh starts.
+        round: Counts what its requester made of it since: amended, it goes into the next one.
+        since_round: The first round whose decisions count; its own, unless it only asks for less than the one before.
+        amended_by: Id of the decision that says that it was amended; empty in the first round.
     """
 
     approval_id: str
@@ -38,10 +40,12 @@ class SignedRequest:
     base_minor: int
     policy: str
     round: int = 0
+    since_round: int = 0
+    amended_by: str = ""
 
     def to_claims(self) -> dict[str, Any]:
-        """As plain data, to be signed."""
-        return {
+        """As plain data, to be signed; one that was never amended reads as those from before that could be."""
+        said: dict[str, Any] = {
             "approval_id": self.approval_id,
             "requester_id": self.requester_id,
             "change": self.change.to_claims(),
@@ -51,6 +55,9 @@ class SignedRequest:
             "policy": self.policy,
             "round": self.round,
         }
+        if self.since_round != self.round:
+            said["since_round"] = self.since_round
+        return said | ({"amended_by": self.amended_by} if self.amended_by else {})
 
     @classmethod
     def from_claims(cls, plain: Mapping[str, Any]) -> "SignedRequest":
@@ -70,6 +77,8 @@ class SignedRequest:
             base_minor=plain["base_minor"],
             policy=plain["policy"],
             round=plain["round"],
+            since_round=plain.get("since_round", plain["round"]),
+            amended_by=plain.get("amended_by", ""),
         )
 
 
@@ -125,27 +134,34 @@ class Mandate:
     decided_by: tuple[str, ...]
 
 
-def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mapping[str, Person]) -> Mandate:
+def mandate(
+    request: SignedRequest,
+    decisions: Sequence[Decision],
+    people: Mapping[str, Person],
+    earlier: Sequence[SignedRequest] = (),
+) -> Mandate:
     """What the signed rows allow.
 
     Args:
         request: Verified.
         decisions: Verified; those of other rounds, stages or fingerprints do not count.
         people: Everybody `concerned`, as they stand in the directory now, by id.
+        earlier: The request as it was signed for the rounds before.
 
     Raises:
         NotAllowed: Somebody returned or withdrew it, or rejected it where one rejection ends it, a seat lacks its
             approvals, one of them is of somebody who may not decide on it, or they allow nothing above zero.
     """
     concerning = [known for known in decisions if _concerns(known, request)]
-    if any(_forbids(known, request.path) for known in concerning):
+    paths = {one.round: one.path for one in (*earlier, request)}
+    if any(_forbids(known, request, paths) for known in decisions):
         raise NotAllowed.one("decisions", "not_approved", "The request was rejected, returned or withdrawn.")
     rejected = [known for known in concerning if known.verdict is Verdict.REJECT]
     valid = [known for known in concerning if known.verdict is Verdict.APPROVE]
     counted: list[Decision] = []
     for index, stage in enumerate(request.path.stages):
         for seat, clock in stage.clocked():
-            found = _approvals(seat, index, valid)
+            found = _approvals(seat, index, valid, request.change.amount.minor)
             for known in found:
                 _check_eligible(known, seat, clock, request, people)
             counted += found
@@ -160,29 +176,40 @@ def mandate(request: SignedRequest, decisions: Sequence[Decision], people: Mappi
     return Mandate(most, decided_by)
 
 
-_FORBIDDING: Final = frozenset({Verdict.REJECT, Verdict.RETURN, Verdict.WITHDRAW})
+_ENDING: Final = frozenset({Verdict.REJECT, Verdict.WITHDRAW})
 
 
 def _concerns(decision: Decision, request: SignedRequest) -> bool:
     return (
         decision.approval_id == request.approval_id
-        and decision.round == request.round
+        and request.since_round <= decision.round <= request.round
         and decision.digest == request.change.digest
     )
 
 
-def _forbids(decision: Decision, path: ApprovalPath) -> bool:
-    """Whether it ends the request; a rejection does not where the signed stage says so and its quorum is there."""
-    if decision.verdict is Verdict.REJECT and 0 <= decision.stage < len(path.stages):
-        return path.stages[decision.stage].one_rejection_ends
-    return decision.verdict in _FORBIDDING
+def _forbids(decision: Decision, request: SignedRequest, paths: Mapping[int, ApprovalPath]) -> bool:
+    """Whether it ends the request, in whatever round it was said, or returned it and it was not amended since.
+
+    A rejection does not where the stage, as it was signed for its round, says so and its quorum is there.
+    """
+    if decision.approval_id != request.approval_id:
+        return False
+    stages = paths.get(decision.round, request.path).stages
+    if decision.verdict is Verdict.REJECT and 0 <= decision.stage < len(stages):
+        return stages[decision.stage].one_rejection_ends
+    returned = decision.verdict is Verdict.RETURN and decision.round >= request.round
+    return decision.verdict in _ENDING or returned
 
 
-def _approvals(seat: Seat, stage: int, decisions: Sequence[Decision]) -> list[Decision]:
-    here = [known for known in decisions if known.stage == stage]
+def _approvals(seat: Seat, stage: int, decisions: Sequence[Decision], ceiling_minor: int) -> list[Decision]:
+    """What fills a seat; who approved more in an earlier round agrees to the less that is asked for now."""
+    capped = (replace(known, amount_minor=min(known.amount_minor, ceiling_minor)) for known in decisions)
+    here = [known for known in capped if known.stage == stage]
     least = min((known.amount_minor for known in here), default=0)
     # Who approved more was asked again, or should have been: the others of a stage agree to the same amount.
-    found = [known for known in here if known.group is seat.group and known.amount_minor == least][: seat.quorum]
+    found = [known for known in here if known.group is seat.group and known.amount_minor == least]
+    once = heard_once(found)
+    found = (once if len(once) >= seat.quorum else found)[: seat.quorum]
     if len(found) < seat.quorum:
         raise NotAllowed.one("decisions", "decision_missing", f"A signed approval of {seat.group.label} is missing.")
     return found

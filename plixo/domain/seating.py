@@ -49,7 +49,7 @@ class Case:
     def against(self, seat: Seat, person: Person) -> str:
         """What speaks against the person in that seat, but their group, in words; empty when nothing does."""
         approval = self.approval
-        said = [known for known in approval.decisions if known.verdict.settles and known.round == approval.round]
+        said = [known for known in approval.decisions if known.verdict.settles and approval.counts(known)]
         if any(known.person_id == person.person_id for known in said):
             return "has decided already"
         try:

@@ -154,7 +154,7 @@ class Executed:
         state: The request's, by now.
         stripe_object: What was made in Stripe.
         why: What a person should know of it.
-        reopens: Nothing was written, and the request lies with its requester.
+        reopens: Nothing was written, and the request lies with people again.
     """
 
     state: str

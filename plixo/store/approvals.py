@@ -37,7 +37,7 @@ _ONE_LOCKED: Final = Statement(_BY_ID.with_for_update())
 
 _MOVING: Final = (
     *("net_minor", "tax_minor", "gross_minor", "state", "round", "stage", "waits_for", "stand_ins"),
-    *("stage_since", "due_at", "clocks", "ended_at", "stripe_object", "why"),
+    *("stage_since", "due_at", "clocks", "ended_at", "stripe_object", "why", "amended_by"),
 )
 _SAVED: Final = Statement(
     update(ApprovalRow)
@@ -51,6 +51,7 @@ _BY_REQUEST_ID: Final = select(ApprovalRow.approval_id).where(
 _PENDING: Final = select(func.coalesce(func.sum(ApprovalRow.amount_minor), 0)).where(
     ApprovalRow.target_id == bindparam("target_id"),
     ApprovalRow.currency == bindparam("currency"),
+    ApprovalRow.approval_id != bindparam("but"),
     ApprovalRow.state.in_([state.value for state in COUNTED - {State.EXECUTED, State.NEEDS_ATTENTION}]),
 )
 
@@ -102,6 +103,8 @@ async def insert(session: AsyncSession, record: Record) -> None:
         "signed": record.signed,
         "created_at": record.created_at,
         "bulk": record.bulk,
+        "since_round": approval.since_round,
+        "routed_at": None,
         **_moving(record),
     }
     await _NEW.change(session, **row)
@@ -146,12 +149,18 @@ async def under_way(session: AsyncSession, before: datetime) -> Sequence[str]:
     return (await session.execute(query)).scalars().all()
 
 
-async def pending_on(session: AsyncSession, target_id: str, currency: str) -> int:
-    """What other requests already ask of the same target and have not applied, in minor units of the currency.
+async def pending_on(session: AsyncSession, target_id: str, currency: str, *, but: str = "") -> int:
+    """What requests already ask of the same target and have not applied, in minor units of the currency.
 
     What was applied is in Stripe's own figures, and so is what needs attention, if it was applied.
+
+    Args:
+        session: Reads the database.
+        target_id: Of an invoice.
+        currency: Its own.
+        but: A request that is left out.
     """
-    given = {"target_id": target_id, "currency": currency}
+    given = {"target_id": target_id, "currency": currency, "but": but}
     return int((await session.execute(_PENDING, given)).scalar_one())
 
 
@@ -188,6 +197,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         decisions=tuple(decisions),
         escalated=escalated,
         could=could,
+        since_round=row.since_round,
     )
     return Record(
         approval=approval,
@@ -209,6 +219,7 @@ def to_record(row: ApprovalRow, decisions: Sequence[Decision]) -> Record:
         bulk=row.bulk,
         rate=row.rate,
         rate_as_of=row.rate_as_of,
+        amended_by=row.amended_by,
     )
 
 
@@ -229,6 +240,7 @@ def _moving(record: Record) -> dict[str, Any]:
         "ended_at": record.ended_at,
         "stripe_object": record.stripe_object,
         "why": record.why,
+        "amended_by": record.amended_by,
     }
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import select, union
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plixo.domain.amending import Amendment
 from plixo.domain.canonical import can_be_hashed
 from plixo.domain.documents import Document
 from plixo.domain.ids import POLICY_CHAIN, effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
-from plixo.store import approvals, audit, decisions, documents
+from plixo.store import amendments, approvals, audit, decisions, documents
 from plixo.store.audit_file import UNREADABLE, Block
 from plixo.store.models import ApprovalRow, AuditRow, EffectRow
 
@@ -47,6 +48,8 @@ async def _beside(session: AsyncSession, approval_id: str) -> Block:
         made = await decisions.of_approval(session, approval_id)
         added = [_document(one) for one in await documents.of_approval(session, approval_id)]
         found = {**_block(approval_id, record, made, await _effect(session, approval_id)), "documents": added}
+        if amended := await amendments.of_approval(session, approval_id):
+            found["amendments"] = [_amendment(one) for one in amended]
     except _UNREADABLE:
         found = {}
     return found if found and can_be_hashed(found) else {**_block(approval_id, None, (), None), "state": UNREADABLE}
@@ -80,6 +83,11 @@ def _decision(stored: StoredDecision) -> dict[str, Any]:
 def _document(document: Document) -> dict[str, Any]:
     at = document.added_at.astimezone(UTC).isoformat(timespec="milliseconds")
     return {**vars(document), "kind": document.kind.value, "added_at": at}
+
+
+def _amendment(amendment: Amendment) -> dict[str, Any]:
+    """A request as its requester changed it, and as it was signed before."""
+    return {"request": amendment.request.to_claims(), "signed": amendment.signed, "replaced": amendment.replaced}
 
 
 async def _effect(session: AsyncSession, approval_id: str) -> dict[str, Any] | None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from plixo.domain.amending import check_rounds
 from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json, sha256_hex
 from plixo.domain.ids import POLICY_CHAIN
+from plixo.domain.mandate import SignedRequest
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Signer, Verifier
 from plixo.store.audit import AuditLine, first_break
@@ -178,6 +180,7 @@ def _problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
     if not chain or chain[0].event != "requested":
         yield f"{name}: entry 1, the request itself, is missing"
     yield from _signature_problems(name, block, verifier)
+    yield from (f"{name}: {problem}" for problem in _round_problems(block, verifier))
     yield from (f"{name}: {problem}" for problem in _trace_problems(chain, block))
 
 
@@ -220,6 +223,36 @@ def _signature_problems(name: str, block: Block, verifier: Verifier) -> Iterator
             yield f"{name}: decision {row['decision']['decision_id']}: {problem}"
         if row["decision"]["approval_id"] != name:
             yield f"{name}: decision {row['decision']['decision_id']} is about another request"
+
+
+def _round_problems(block: Block, verifier: Verifier) -> Iterator[str]:
+    """Every round was signed, and leads from the first one to what is asked for now."""
+    signed = {row["decision"]["decision_id"] for row in block["decisions"]}
+    for row in _list(block, "amendments"):
+        decision_id = row["request"]["amended_by"]
+        problem = unsigned(verifier, "request", row["signed"], row["request"])
+        if problem:
+            yield f"what decision {decision_id} changed it to: {problem}"
+        if decision_id not in signed:
+            yield f"decision {decision_id}, which changed it, is missing"
+    try:
+        check_rounds(rounds_of(block, verifier))
+    except NotAllowed as refusal:
+        yield str(refusal)
+
+
+def rounds_of(block: Block, verifier: Verifier) -> list[SignedRequest]:
+    """A request as it was signed for each of its rounds, the first one first.
+
+    Raises:
+        NotAllowed: One of them is not the staff side's.
+    """
+    replaced = {row["signed"]: row["replaced"] for row in _list(block, "amendments")}
+    rounds, last = [SignedRequest.from_claims(block["request"])], block["signed"]
+    while last in replaced:
+        last = replaced.pop(last)
+        rounds.insert(0, SignedRequest.from_claims(verifier.verify(last, "request", now=None)))
+    return rounds
 
 
 def unsigned(verifier: Verifier, kind: str, token: str, row: object) -> str | None:
@@ -293,7 +326,8 @@ def _state(chain: Sequence[AuditLine]) -> str:
 def _empty_seats(block: Block) -> Iterator[str]:
     """Money moved: every seat of the signed path has its signed approvals."""
     recorded = [row["decision"] for row in block["decisions"] if row["status"] == "recorded"]
-    approvals = [decision for decision in recorded if decision["verdict"] == "approve"]
+    since = block["request"].get("since_round", block["request"]["round"])
+    approvals = [one for one in recorded if one["verdict"] == "approve" and one["round"] >= since]
     for index, stage in enumerate(block["request"]["path"]["stages"]):
         for seat in stage["seats"]:
             agreed = [one for one in approvals if (one["stage"], one["group"]) == (index, seat["group"])]

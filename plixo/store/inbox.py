@@ -236,20 +236,21 @@ def _decided_by(person: Person) -> ColumnElement[bool]:
         select(less.decision_id)
         .where(
             less.approval_id == DecisionRow.approval_id,
-            less.round == DecisionRow.round,
+            less.round >= ApprovalRow.since_round,
             less.stage == DecisionRow.stage,
             less.verdict == Verdict.APPROVE.value,
             less.status == "recorded",
             less.amount_minor < DecisionRow.amount_minor,
+            less.amount_minor < ApprovalRow.amount_minor,  # who approved more agrees to the less asked since
         )
-        .correlate(DecisionRow)
+        .correlate(DecisionRow, ApprovalRow)
         .exists()
     )
     return (
         select(DecisionRow.decision_id)
         .where(
             DecisionRow.approval_id == ApprovalRow.approval_id,
-            DecisionRow.round == ApprovalRow.round,
+            DecisionRow.round >= ApprovalRow.since_round,
             DecisionRow.person_id == person.person_id,
             DecisionRow.status.in_(["submitted", "recorded"]),
             DecisionRow.verdict.in_(_SETTLING),

@@ -8,10 +8,11 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from plixo.domain.amending import Amendment
 from plixo.domain.effects import Effect
 from plixo.domain.people import Group, Person
 from plixo.ports import AuditEntry, Letter, Record, StoredDecision, StripeObject
-from plixo.store import applied, approvals, audit, checkpoints, decisions, effects, outbox, people
+from plixo.store import amendments, applied, approvals, audit, checkpoints, decisions, effects, outbox, people
 from plixo.store.statements import hold_connection
 
 
@@ -40,6 +41,10 @@ class SqlTransaction:
     async def decision(self, decision_id: str) -> StoredDecision | None:
         """One decision."""
         return await decisions.load(self.session, decision_id)
+
+    async def amendments(self, approval_id: str) -> Sequence[Amendment]:
+        """Everything that its requester made of a request, in the order of signing."""
+        return await amendments.of_approval(self.session, approval_id)
 
     async def settle_decision(self, decision_id: str, status: str, why: str, now: datetime) -> None:
         """Say what became of a decision."""

@@ -1,7 +1,7 @@
 """Reading what the measures are made of."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -40,11 +40,27 @@ async def decided(session: AsyncSession, since: datetime) -> Sequence[Decided]:
         .limit(MOST_DECISIONS)
     )
     found = (await session.execute(query)).all()
+    began = await _began(session, {row.approval_id for row, _created, _path in found if row.round})
     ended: dict[tuple[str, int, int], datetime] = {}
     for row, _created, _path in found:
         place = (row.approval_id, row.round, row.stage)
         ended[place] = max(ended.get(place, row.submitted_at), row.submitted_at)
-    return [_decided(row, created, path, ended) for row, created, path in found if row.group in _GROUPS]
+    return [
+        _decided(row, began.get((row.approval_id, row.round), created), path, ended)
+        for row, created, path in found
+        if row.group in _GROUPS
+    ]
+
+
+async def _began(session: AsyncSession, ids: Collection[str]) -> Mapping[tuple[str, int], datetime]:
+    """When each round but the first of these requests began: its requester had changed it then."""
+    query = select(DecisionRow).where(
+        DecisionRow.approval_id.in_(sorted(ids)),
+        DecisionRow.verdict == Verdict.AMEND.value,
+        DecisionRow.status == "recorded",
+    )
+    changed = (await session.execute(query)).scalars() if ids else ()
+    return {(row.approval_id, row.round + 1): row.submitted_at for row in changed}
 
 
 async def waits(session: AsyncSession, now: datetime) -> Sequence[Waits]:

@@ -1,55 +1,21 @@
 """The tables. What may be written where is guarded here and by triggers, not by code alone."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     CheckConstraint,
     Computed,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: goes in and comes out with its zone, kept in UTC on both databases."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Refuse a moment without a zone: it would mean another time on another machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs its zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """SQLite forgets the zone; what went in was UTC."""
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to say it
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
-        int: BigInteger,
-        str: Text,
-    }
+from plixo.store.base import Base
 
 
 class PersonRow(Base):
@@ -166,7 +132,13 @@ WAITS_ON = """replace(replace(replace(cast(waits_for as text), '", "', ','), '["
 """The list of `waits_for` as a word that an index holds: `["controller", "legal"]` is `controller,legal`. The database
 works it out, so that nobody can write the one without the other."""
 
+_INBOX = (
+    *("state", "due_at", "created_at", "waits_on", "stand_ins", "requester_id", "customer_id", "since_round", "stage"),
+    *("amount_minor", "approval_id"),
+)
+_ROUTED = ("routed_at", "requester_id", "customer_id", "created_at", "state", "automatic", "base_minor")
 _HAS_ENDED = text("ended_at is not null")
+_WAS_ROUTED = text("routed_at is not null")
 
 
 class ApprovalRow(Base):
@@ -182,25 +154,14 @@ class ApprovalRow(Base):
             name="approvals_state",
         ),
         # This one holds all that the inbox chooses, orders and counts by.
-        Index(
-            "approvals_inbox",
-            "state",
-            "due_at",
-            "created_at",
-            "waits_on",
-            "stand_ins",
-            "requester_id",
-            "customer_id",
-            "round",
-            "stage",
-            "approval_id",
-        ),
+        Index("approvals_inbox", *_INBOX),
         Index("approvals_ended", "ended_at", postgresql_where=_HAS_ENDED, sqlite_where=_HAS_ENDED),
         # These three hold all that the sums add up, so that no sum reads a row of its own.
         Index("approvals_requester", "requester_id", "created_at", "state", "automatic", "base_minor"),
         Index("approvals_customer", "customer_id", "created_at", "state", "automatic", "base_minor"),
         Index("approvals_created", "created_at", "state", "base_minor"),
         Index("approvals_target", "target_id"),
+        Index("approvals_routed", *_ROUTED, postgresql_where=_WAS_ROUTED, sqlite_where=_WAS_ROUTED),
     )
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy's own way to say it
 
@@ -240,6 +201,9 @@ class ApprovalRow(Base):
     stripe_object: Mapped[str]
     why: Mapped[str]
     bulk: Mapped[bool] = mapped_column(server_default=false())
+    since_round: Mapped[int] = mapped_column(server_default="0")
+    amended_by: Mapped[str] = mapped_column(server_default="")
+    routed_at: Mapped[datetime | None]
 
 
 class DecisionRow(Base):
@@ -306,6 +270,44 @@ class DocumentPartRow(Base):
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.document_id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     content: Mapped[bytes]
+
+
+class AmendmentRow(Base):
+    """What a requester made of a request: immutable. A request takes it over when the decision of its id is recorded.
+
+    A trigger then copies what was signed; nobody else changes that of a request. `routed_at` is when its path was made,
+    where it was made anew.
+    """
+
+    __tablename__ = "amendments"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0 and base_minor >= 0", name="amendments_amounts"),
+        CheckConstraint("round > 0 and since_round between 0 and round", name="amendments_rounds"),
+        Index("amendments_approval", "approval_id", "created_at"),
+    )
+
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id"), primary_key=True)
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.approval_id"))
+    requester_id: Mapped[str] = mapped_column(ForeignKey("people.person_id"))
+    round: Mapped[int]
+    since_round: Mapped[int]
+    change: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    amount_minor: Mapped[int]
+    base_minor: Mapped[int]
+    base_currency: Mapped[str]
+    rate: Mapped[str | None]
+    rate_as_of: Mapped[datetime | None]
+    net_minor: Mapped[int]
+    tax_minor: Mapped[int]
+    gross_minor: Mapped[int]
+    policy: Mapped[str]
+    path: Mapped[dict[str, Any]]
+    automatic: Mapped[bool]
+    signed: Mapped[str]
+    replaced: Mapped[str]
+    created_at: Mapped[datetime]
+    routed_at: Mapped[datetime | None]
 
 
 class EffectRow(Base):

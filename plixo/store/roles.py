@@ -19,12 +19,13 @@ Grants = Mapping[str, str]
 _FREELY: Final = "select, insert, update, delete"
 _MOVING: Final = (
     "net_minor, tax_minor, gross_minor, state, round, stage, waits_for, stand_ins, stage_since, due_at, clocks, "
-    "ended_at, stripe_object, why"
+    "ended_at, stripe_object, why, amended_by"
 )
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 STAFF: Final[Grants] = {
     "alembic_version": "select",
+    "amendments": "select, insert",
     "approvals": "select, insert, update (why)",  # to lock a row takes the right to change something in it
     "audit": "select, insert",
     "checkpoint_wishes": "select, insert, update (leased_until, made, problem)",
@@ -47,6 +48,7 @@ STAFF: Final[Grants] = {
 
 WORKER: Final[Grants] = {
     "alembic_version": "select",
+    "amendments": "select",
     "approvals": f"select, update ({_MOVING})",
     "audit": "select, insert",
     "checkpoint_wishes": "select, insert",

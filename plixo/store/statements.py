@@ -13,7 +13,7 @@ from sqlalchemy import Column, Dialect, Insert, Select, Update, bindparam, inser
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from plixo.store.models import Base
+from plixo.store.base import Base
 
 Built = Select[*tuple[Any, ...]] | Insert | Update
 

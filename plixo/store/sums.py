@@ -1,10 +1,12 @@
 """The sums that limits depend on, read under a lock so that two requests at once cannot both slip under."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from plixo.domain.approval import COUNTED, State
 from plixo.domain.facts import Sums
@@ -22,8 +24,21 @@ async def lock(session: AsyncSession, *names: str) -> None:
         await session.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
-async def read(session: AsyncSession, requester_id: str, customer_id: str, now: datetime, days: int) -> Sums:
-    """What was granted before, in minor units of the base currency."""
+async def read(
+    session: AsyncSession, requester_id: str, customer_id: str, now: datetime, days: int, *, but: str = ""
+) -> Sums:
+    """What was granted before, in minor units of the base currency.
+
+    A request counts from when it was made, or from when its requester last changed it to more than a smaller amount.
+
+    Args:
+        session: Reads the database.
+        requester_id: Who asks.
+        customer_id: For whom.
+        now: What time it is.
+        days: How far the sums go back.
+        but: A request that is left out, since it is asked for anew; none, where it is empty.
+    """
     given = {
         "requester": requester_id,
         "customer": customer_id,
@@ -31,7 +46,8 @@ async def read(session: AsyncSession, requester_id: str, customer_id: str, now: 
         "today": now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
     }
     row = (await session.execute(_ALL, given)).mappings().one()
-    return Sums(**{name: int(total) for name, total in row.items()})
+    own = (await session.execute(_OWN, {**given, "but": but})).mappings().one() if but else {}
+    return Sums(**{name: int(total) - int(own.get(name, 0)) for name, total in row.items()})
 
 
 _UNCOUNTED: Final = [state.value for state in State if state not in COUNTED]
@@ -39,26 +55,55 @@ _UNCOUNTED: Final = [state.value for state in State if state not in COUNTED]
 every request that there is instead of the index that holds the sum."""
 
 
-def _sum(since: str, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    """One of the sums; each finds its rows by an index of its own."""
-    return (
-        select(func.coalesce(func.sum(ApprovalRow.base_minor), 0))
-        .where(
-            ApprovalRow.created_at >= bindparam(since),
-            ApprovalRow.state.not_in(_UNCOUNTED),
-            *conditions,
-        )
-        .scalar_subquery()
-    )
+_Column = InstrumentedAttribute[Any]
 
 
-_REQUESTER: Final = ApprovalRow.requester_id == bindparam("requester")
-_CUSTOMER: Final = ApprovalRow.customer_id == bindparam("customer")
-_AUTOMATIC: Final = ApprovalRow.automatic.is_(True)
-_ALL: Final = select(
-    _sum("since", _REQUESTER, _AUTOMATIC).label("requester_automatic"),
-    _sum("since", _CUSTOMER, _AUTOMATIC).label("customer_automatic"),
-    _sum("since", _CUSTOMER).label("customer_all"),
-    _sum("today").label("company_day"),
-    _sum("today", _REQUESTER).label("requester_day"),
-)
+def _since_created(since: str) -> ColumnElement[bool]:
+    return ApprovalRow.created_at >= bindparam(since)
+
+
+def _since_routed(since: str) -> ColumnElement[bool]:
+    """Made before that and routed anew after it."""
+    return and_(ApprovalRow.routed_at >= bindparam(since), _unindexed(ApprovalRow.created_at) < bindparam(since))
+
+
+def _itself_since(since: str) -> ColumnElement[bool]:
+    itself = ApprovalRow.approval_id == bindparam("but")
+    return and_(itself, func.coalesce(ApprovalRow.routed_at, ApprovalRow.created_at) >= bindparam(since))
+
+
+def _indexed(column: _Column) -> ColumnElement[Any]:
+    return column.expression
+
+
+def _unindexed(column: _Column) -> ColumnElement[Any]:
+    """The column, so that the few requests that were routed anew are found by the index that holds those alone."""
+    return func.coalesce(column, column)
+
+
+def _sums(
+    in_time: Callable[[str], ColumnElement[bool]], by: Callable[[_Column], ColumnElement[Any]]
+) -> dict[str, ScalarSelect[int]]:
+    """Each of the sums; each finds its rows by an index of its own."""
+    requester = by(ApprovalRow.requester_id) == bindparam("requester")
+    customer = by(ApprovalRow.customer_id) == bindparam("customer")
+    automatic = ApprovalRow.automatic.is_(True)
+
+    def one(since: str, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+        found = select(func.coalesce(func.sum(ApprovalRow.base_minor), 0))
+        return found.where(in_time(since), ApprovalRow.state.not_in(_UNCOUNTED), *conditions).scalar_subquery()
+
+    return {
+        "requester_automatic": one("since", requester, automatic),
+        "customer_automatic": one("since", customer, automatic),
+        "customer_all": one("since", customer),
+        "company_day": one("today"),
+        "requester_day": one("today", requester),
+    }
+
+
+_CREATED: Final = _sums(_since_created, _indexed)
+_ROUTED: Final = _sums(_since_routed, _unindexed)
+_ITSELF: Final = _sums(_itself_since, _unindexed)
+_ALL: Final = select(*((_CREATED[name] + _ROUTED[name]).label(name) for name in _CREATED))
+_OWN: Final = select(*(total.label(name) for name, total in _ITSELF.items()))

@@ -1,10 +1,12 @@
 """Commands of who decides."""
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
 from plixo.domain.approval import State
+from plixo.domain.reasons import Reason
 from starters.cli import documents, views
 from starters.cli.credit import ApprovalId, Typed
 from starters.cli.example import example
@@ -16,6 +18,27 @@ if TYPE_CHECKING:
 
 More = Annotated[str, Parameter(show_default=False)]
 Yes = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is asked for instead, as text; None where it stays as it is.
+
+    Attributes:
+        amount: How much, in the request's currency.
+        reason: Why.
+        note: Words for colleagues; an empty text takes them away.
+        memo: Words for the customer; an empty text takes them away.
+    """
+
+    amount: Annotated[Typed | None, Parameter(help="Gross, in the request's currency.", show_default=False)] = None
+    reason: Annotated[str | None, Parameter(help=f"Why: {', '.join(Reason)}.", show_default=False)] = None
+    note: Annotated[Typed | None, Parameter(show_default=False)] = None
+    memo: Annotated[Typed | None, Parameter(show_default=False)] = None
+
+
+NOTHING: Final = Wanted()
 
 app = App(
     name="approvals",
@@ -102,6 +125,75 @@ def reject(approval_id: ApprovalId, /, *more: More, comment: Typed = "", yes: Ye
     if more:
         return _several((approval_id, *more), "reject", comment, reach, yes=yes)
     return _decide(approval_id, reach, verdict="reject", comment=comment)
+
+
+@app.command(help_epilogue=example("plixo approvals ask CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'Which outage?'"))
+def ask(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
+    """Ask whoever asked for it; the clock stands still until they answer.
+
+    Args:
+        approval_id: Its id.
+        comment: What you want to know; the requester reads it.
+        reach: How Plixo is reached.
+    """
+    _decide(approval_id, reach, verdict="ask", comment=comment)
+
+
+@app.command(help_epilogue=example("plixo approvals answer CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'The one in May'"))
+def answer(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
+    """Answer what was asked about a request of yours.
+
+    Args:
+        approval_id: Its id.
+        comment: The answer; whoever asked reads it.
+        reach: How Plixo is reached.
+    """
+    _decide(approval_id, reach, verdict="answer", comment=comment)
+
+
+@app.command(
+    name="return", help_epilogue=example("plixo approvals return CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --comment 'Half of it'")
+)
+def return_it(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
+    """Return a request that waits for you, for changes; its requester changes or withdraws it.
+
+    Args:
+        approval_id: Its id.
+        comment: What should be changed; the requester reads it.
+        reach: How Plixo is reached.
+    """
+    _decide(approval_id, reach, verdict="return", comment=comment)
+
+
+@app.command(help_epilogue=example("plixo approvals amend CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --amount 3000.00"))
+def amend(
+    approval_id: ApprovalId,
+    /,
+    *,
+    wanted: Wanted = NOTHING,
+    comment: Typed = "",
+    preview: bool = False,
+    reach: Reach = HERE,
+) -> None:
+    """Change a request of yours that nobody has applied yet; what is not given stays as it is.
+
+    A smaller amount keeps what was approved; anything else is asked anew.
+
+    Args:
+        approval_id: Its id.
+        wanted: What is to be another.
+        comment: Words to colleagues about it.
+        preview: Say who would have to approve it then, and why; nothing is kept.
+        reach: How Plixo is reached.
+    """
+    typed = {name: value for name, value in asdict(wanted).items() if value is not None}
+    with reached(reach) as api:
+        if preview:
+            seen = api.post("approvals", approval_id, "amendment", "preview", **typed)
+            views.show_amendment(seen, approval_id, reach)
+        else:
+            answer = api.post("approvals", approval_id, "amendment", comment=comment, **typed)
+            views.show_answer(answer, "credit", reach)
 
 
 def _decide(approval_id: str, reach: Reach, **said: str) -> int:

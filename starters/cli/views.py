@@ -94,6 +94,15 @@ def show_preview(seen: Answer, reach: Reach, following: str) -> None:
     show(seen, pages(*told), as_json=reach.as_json, following=following)
 
 
+def show_amendment(seen: Answer, approval_id: str, reach: Reach) -> None:
+    """Print what amending would mean."""
+    kept = "What was decided before is kept." if seen["keeps"] else "What was decided before counts no longer."
+    told = [heading("; ".join(seen["changes"]) or "as it was"), line(kept)]
+    told += [facts([("Path", ", then ".join(seen["path"])), ("Why", " ".join([seen["why"], *seen["notes"]]))])]
+    told += [line(f"Nobody of {group} could decide on it: it would wait.") for group in seen["nobody"]]
+    show(seen, pages(*told), as_json=reach.as_json, following=f"plixo approvals show {approval_id}{reach.suffix}")
+
+
 def show_answer(answer: Answer, room: str, reach: Reach) -> None:
     """Print what became of a decision."""
     approval, why = answer["approval"], answer["why"]

@@ -21,6 +21,7 @@ from plixo.policy.published import PublishedPolicy
 from plixo.ports import Ledger, StoredDecision, Transaction
 from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
+from starters.amending import AmendForm, _amend
 from starters.credits import Asked, request_credit
 from starters.decisions import Saying, _sign, send
 from starters.revival import latest_run, take_up_again
@@ -134,6 +135,20 @@ class Play:
         saying = Saying(self.house.people[role], Verdict(verdict), "because", desk.clock())
         async with desk.ledger.begin() as tx:
             decision_id = await _sign(desk, tx, record, saying)
+        async with desk.ledger.read() as session:
+            stored = await decisions.load(session, decision_id)
+        assert stored is not None
+        return stored
+
+    async def amend(self, asked: Asked, **typed: Any) -> None:
+        said = await self.house.amend(asked, **typed)
+        assert said.answer == "accepted", said.why
+
+    async def amendment(self, asked: Asked, **typed: Any) -> StoredDecision:
+        """An amendment that is kept while Temporal was not told of it."""
+        desk, approval_id = self.house.desk, asked.record.approval.approval_id
+        saying = Saying(self.house.people["billing_admin"], Verdict.AMEND, "because", desk.clock())
+        _, decision_id = await _amend(desk, approval_id, saying, AmendForm(**typed), None)
         async with desk.ledger.read() as session:
             stored = await decisions.load(session, decision_id)
         assert stored is not None
@@ -435,6 +450,44 @@ async def taken_up_again_while_it_was_applied(play: Play) -> str:
     await play.house.until_state(asked, State.EXECUTING)
     await play.house.workflow(asked).terminate()
     await play.taken_up_again(asked)
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def returned_then_amended(play: Play) -> str:
+    asked = await play.waiting()
+    await play.decide(asked, "controller", "return")
+    await play.amend(asked, note="The outage of May and that of June.")
+    await play.decide(asked, "controller")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def amended_to_less_half_decided(play: Play) -> str:
+    """What the Controller approved before is kept."""
+    asked = await play.both()
+    await play.decide(asked, "controller")
+    await play.amend(asked, amount="30000.00")
+    await play.decide(asked, "legal")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def amended_until_nobody_is_asked(play: Play) -> str:
+    asked = await play.waiting("400.00", reason="fraud")
+    await play.amend(asked, reason="goodwill")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def amended_right_before_its_effect(play: Play) -> str:
+    """Signed while it waited, told after the last approval: the effect waits for it, and then everybody is asked."""
+    asked = await play.waiting()
+    stored = await play.amendment(asked, amount="5000.00")
+    await play.decide(asked, "controller")
+    await play.send(stored)
+    await play.house.until_state(asked, State.WAITING)
+    await play.decide(asked, "controller")
     return await play.ended(asked, State.EXECUTED)
 
 

@@ -18,6 +18,7 @@ from plixo.domain.decision import Verdict
 from plixo.messages.approvals import ApprovalRequest, Decide, Decided, Recorded, Step
 from plixo.policy.published import load_policy
 from plixo.store import policies
+from starters.amending import AmendForm, amend
 from starters.credits import Asked, request_credit
 from starters.decisions import Answer, Saying, decide
 from starters.desk import Desk
@@ -139,6 +140,12 @@ class Office:
     ) -> Answer:
         saying = Saying(self.rows.people[role], Verdict(verdict), comment, signed_in or self.rows.clock(), amount)
         return await decide(self.desk, approval_id, saying)
+
+    async def amend(
+        self, approval_id: str, role: str = "billing_admin", comment: str = "because", **typed: Any
+    ) -> Answer:
+        saying = Saying(self.rows.people[role], Verdict.AMEND, comment, self.rows.clock())
+        return await amend(self.desk, approval_id, saying, AmendForm(**typed))
 
 
 @asynccontextmanager

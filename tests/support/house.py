@@ -29,6 +29,7 @@ from plixo.domain.people import Person
 from plixo.ports import Record
 from plixo.signing.keys import load_or_create_signing_key
 from plixo.store import approvals, audit, people
+from starters.amending import AmendForm, amend
 from starters.credits import Asked, request_credit
 from starters.decisions import Answer, Saying, decide
 from starters.desk import Desk
@@ -66,6 +67,10 @@ class House:
     async def decide(self, asked: Asked, role: str, verdict: str = "approve", comment: str = "because") -> Answer:
         saying = Saying(self.people[role], Verdict(verdict), comment, self.desk.clock())
         return await decide(self.desk, asked.record.approval.approval_id, saying)
+
+    async def amend(self, asked: Asked, **typed: Any) -> Answer:
+        saying = Saying(self.people["billing_admin"], Verdict.AMEND, "because", self.desk.clock())
+        return await amend(self.desk, asked.record.approval.approval_id, saying, AmendForm(**typed))
 
     async def record(self, asked: Asked) -> Record:
         async with self.desk.ledger.read() as session:

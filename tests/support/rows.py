@@ -19,6 +19,7 @@ from activities.effects import EffectActivities
 from plixo.config import Settings
 from plixo.directory.seed import load_seed
 from plixo.domain import ids
+from plixo.domain.amending import Amendment, keeps
 from plixo.domain.approval import Approval, State
 from plixo.domain.business_time import Calendar
 from plixo.domain.change import ProposedChange, Target, TargetKind
@@ -34,7 +35,7 @@ from plixo.messages.approvals import Decide, Recorded, Step
 from plixo.ports import Calendars, Customer, Invoice, Record, StoredDecision, StripeObject
 from plixo.signing.keys import key_id
 from plixo.signing.tokens import StaffSigner, StaffVerifier
-from plixo.store import approvals, audit, decisions, people
+from plixo.store import amendments, approvals, audit, decisions, people
 from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.store.migrate import upgrade
@@ -203,6 +204,55 @@ class Rows:
 
     async def decide(self, approval_id: str, role: str, verdict: str = "approve", **changed: Any) -> Recorded:
         return await self.take_up(approval_id, await self.say(approval_id, role, verdict, **changed))
+
+    async def amend(
+        self,
+        approval_id: str,
+        amount: int | None = None,
+        stages: tuple[Stage, ...] | None = None,
+        *,
+        by: str = "billing_admin",
+        signer: StaffSigner | None = None,
+        says: dict[str, Any] | None = None,
+        row: dict[str, Any] | None = None,
+        **changed: Any,
+    ) -> str:
+        """A change of the request, signed and stored as the console does it; the id of its decision.
+
+        Args:
+            approval_id: Which request.
+            amount: What is asked for then.
+            stages: Who decides then; those of before, unless given.
+            by: Whose decision it is.
+            signer: Signs it in place of the staff side.
+            says: What the signed request says instead.
+            row: What its row says instead.
+            changed: Other fields of the change.
+        """
+        record = await self.record(approval_id)
+        change = record.change
+        after = replace(change, amount=Money(amount or change.amount.minor, "USD"), **changed)
+        kept = stages is None and keeps(change, after)
+        path = record.approval.path if stages is None else replace(record.approval.path, stages=stages)
+        self.asked += 1
+        decision_id = f"DE-amend-{self.asked}-{approval_id[-6:]}"
+        said = await self.say(approval_id, by, "amend", decision_id=decision_id, amount_minor=after.amount.minor)
+        request = replace(
+            record.request,
+            change=after,
+            path=path,
+            base_minor=after.amount.minor,
+            round=record.approval.round + 1,
+            since_round=record.approval.since_round if kept else record.approval.round + 1,
+            amended_by=said,
+        )
+        request = replace(request, **(says or {}))
+        signed = (signer or self.signer).sign("request", request.to_claims(), now=self.clock())
+        amounts = Amounts(after.amount.minor, 0, after.amount.minor, "USD")
+        made = Amendment(replace(request, **(row or {})), signed, record.signed, amounts, "USD", self.clock())
+        async with self.ledger.begin() as tx:
+            await amendments.insert(tx.session, made)
+        return said
 
     async def approved(self, *args: Any, by: Sequence[str] = ("controller",), **kwargs: Any) -> str:
         approval_id = await self.waiting(*args, **kwargs)

@@ -96,11 +96,11 @@ async def test_a_comment_that_cannot_be_kept_decides_nothing(house: Any, comment
 
 
 @pytest.mark.parametrize("verdict", ["", "withdraw", "APPROVE", "\x00", "execute"])
-async def test_only_approve_and_reject_are_verdicts(house: Any, verdict: str) -> None:
+async def test_nothing_else_is_a_verdict(house: Any, verdict: str) -> None:
     approval_id = await house.asked()
     answer = await decide(await house.visitor("controller"), approval_id, verdict)
     assert answer.status_code == 422
-    assert "Choose: approve or reject." in answer.text
+    assert "Choose: approve, reject, ask or return." in answer.text
     assert await stored(house, approval_id) == []
 
 

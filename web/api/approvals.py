@@ -12,9 +12,19 @@ from plixo.ports import Record
 from plixo.store import audit, audit_export, decisions, inbox
 from plixo.store.audit_file import to_document
 from plixo.store.inbox import PAGE_SIZE, Search, Sort, Tab
-from starters.decisions import Saying, decide
+from starters.amending import AmendForm, amend, preview_amendment
+from starters.decisions import Answer, Saying, decide
+from web.api.amending_models import AmendmentIn, AmendmentPreviewOut
 from web.api.credits import shower
-from web.api.models import AnswerOut, ApprovalDetail, Approvals, AuditFile, DecisionIn, EventOut, WithdrawalIn
+from web.api.models import (
+    AnswerOut,
+    ApprovalDetail,
+    Approvals,
+    AuditFile,
+    DecisionIn,
+    EventOut,
+    WithdrawalIn,
+)
 from web.api.routing import failures, router
 from web.console.deciding import deciding
 from web.console.inbox_view import LAST_PAGE, LONGEST_TEXT, plain_text
@@ -54,14 +64,32 @@ async def show(call: ApiCall, approval_id: str) -> ApprovalDetail:
 
 @approval_routes.post("/approvals/{approval_id}/decisions", responses=failures(409))
 async def decide_on(call: ApiCall, approval_id: str, decision: DecisionIn) -> AnswerOut:
-    """Approve or reject; the same said again is the same decision."""
-    return await _say(call, approval_id, Verdict(decision.verdict), decision.comment, decision.amount)
+    """Approve, reject, ask, return or answer; the same said again is the same decision."""
+    said = Verdict(decision.verdict), decision.comment
+    return await _say(
+        call, approval_id, Saying(call.person, *said, call.signed_in_at, decision.amount, round=decision.round)
+    )
+
+
+@approval_routes.post("/approvals/{approval_id}/amendment/preview", responses=failures(409))
+async def preview_amending(call: ApiCall, approval_id: str, wanted: AmendmentIn) -> AmendmentPreviewOut:
+    """Who would have to approve your request if you changed it, and why; nothing is kept."""
+    await visible(call, approval_id)
+    seen = await preview_amendment(call.desk, approval_id, *_amending(call, wanted))
+    return (await shower(call)).amendment(seen)
+
+
+@approval_routes.post("/approvals/{approval_id}/amendment", responses=failures(409))
+async def amend_it(call: ApiCall, approval_id: str, wanted: AmendmentIn) -> AnswerOut:
+    """Change your own request; a smaller amount keeps what was approved, anything else is asked anew."""
+    return await _told(call, await amend(call.desk, approval_id, *_amending(call, wanted)))
 
 
 @approval_routes.post("/approvals/{approval_id}/withdrawal", responses=failures(409))
 async def withdraw(call: ApiCall, approval_id: str, withdrawal: WithdrawalIn) -> AnswerOut:
     """Take your own request back."""
-    return await _say(call, approval_id, Verdict.WITHDRAW, withdrawal.comment)
+    saying = Saying(call.person, Verdict.WITHDRAW, withdrawal.comment, call.signed_in_at)
+    return await _say(call, approval_id, saying)
 
 
 @approval_routes.get("/approvals/{approval_id}/audit")
@@ -76,8 +104,16 @@ async def export(call: ApiCall, approval_id: str) -> AuditFile:
     return AuditFile(**to_document(blocks, public, call.desk.signer, call.now))
 
 
-async def _say(call: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "") -> AnswerOut:
-    answer = await decide(call.desk, approval_id, Saying(call.person, verdict, comment, call.signed_in_at, amount))
+async def _say(call: Visit, approval_id: str, saying: Saying) -> AnswerOut:
+    return await _told(call, await decide(call.desk, approval_id, saying))
+
+
+def _amending(call: Visit, wanted: AmendmentIn) -> tuple[Saying, AmendForm]:
+    form = AmendForm(wanted.amount, wanted.reason, wanted.note, wanted.memo, wanted.round, wanted.previewed)
+    return Saying(call.person, Verdict.AMEND, wanted.comment, call.signed_in_at), form
+
+
+async def _told(call: Visit, answer: Answer) -> AnswerOut:
     if answer.answer in {"conflict", "refused"}:
         raise Conflict.one("decision", f"decision_{answer.answer}", answer.why)
     return AnswerOut(

@@ -42,11 +42,17 @@ class KnownIn(Given):
 class DecisionIn(Given):
     """What somebody says about a request."""
 
-    verdict: Literal["approve", "reject"]
-    comment: str = Field(default="", description="For colleagues; a rejection needs one.")
+    verdict: Literal["approve", "reject", "ask", "return", "answer"] = Field(
+        description="Whoever is asked approves, rejects, asks for information or returns it for changes; who asked for "
+        "it answers."
+    )
+    comment: str = Field(default="", description="For colleagues; all but an approval need one.")
     amount: str = Field(
         default="",
         description="How much is approved, in major units, where it is less than what is asked; empty for all of it.",
+    )
+    round: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None, description="The round you have read: another one is refused. Left out, whatever stands."
     )
 
 
@@ -181,7 +187,7 @@ class ApprovalOut(BaseModel):
     state: str
     state_text: str = Field(description="The state in words, such as `Waiting on Controller`.")
     waits_for: list[str] = Field(description="Codes of the groups that are asked now.")
-    waits_for_text: str
+    waits_for_text: str = Field(description="Who holds it now, in words; empty when nobody does.")
     customer_id: str
     customer_name: str
     amount: str = Field(description="Gross, in major units.")
@@ -208,6 +214,7 @@ class ApprovalOut(BaseModel):
     created_at: datetime
     due_at: datetime | None
     ended_at: datetime | None
+    round: int = Field(description="Counts what its requester made of it; the first is 0.")
     stripe_object: str
     explanation: str = Field(description="Why it was returned, or needs attention.")
     workflow_id: str

@@ -11,9 +11,11 @@ from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
 from plixo.domain.seating import Seating
 from plixo.ports import Customer, Invoice, Record
+from starters.amending import Amending
 from starters.credits import Preview
 from web.api import models
-from web.console.words import standing, waiting_on
+from web.api.amending_models import AmendmentPreviewOut
+from web.console.words import WITH_REQUESTER, standing, waiting_on
 
 
 class Shower:
@@ -43,7 +45,7 @@ class Shower:
             state=approval.state.value,
             state_text=standing(record).label,
             waits_for=waits,
-            waits_for_text=waiting_on(record) if waits else "",
+            waits_for_text=waiting_on(record) if waits or approval.state in WITH_REQUESTER else "",
             customer_id=change.customer_id,
             customer_name=record.customer_name,
             amount=major(change.amount),
@@ -70,6 +72,7 @@ class Shower:
             created_at=record.created_at,
             due_at=record.due_at,
             ended_at=record.ended_at,
+            round=approval.round,
             stripe_object=record.stripe_object,
             explanation=record.why,
             workflow_id=workflow_of(approval.approval_id),
@@ -111,6 +114,11 @@ class Shower:
             duplicates=[self.approval(twin) for twin in seen.duplicates],
             previewed=seen.token,
         )
+
+    def amendment(self, seen: Amending) -> AmendmentPreviewOut:
+        """What amending would mean."""
+        preview = self.preview(seen.preview).model_dump()
+        return AmendmentPreviewOut(**preview, keeps=seen.keeps, changes=list(seen.changes))
 
     def _stages(self, seen: Preview) -> list[models.StageOut]:
         words = () if seen.path.automatic else seen.path.describe()

@@ -1,7 +1,8 @@
 """The inbox, a request's page, and deciding on it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -9,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from plixo.domain.approval import State
 from plixo.domain.decision import Verdict
 from plixo.domain.duties import may_see_all
-from plixo.domain.refusals import Conflict, Refused
+from plixo.domain.refusals import Conflict, Problem, Refused
 from plixo.store import inbox, people
 from starters.decisions import Saying, decide
 from web.console.deciding import tickable
@@ -22,6 +23,11 @@ from web.rendering import page
 
 router = APIRouter(include_in_schema=False)
 
+_OWN_WORDS: Final = frozenset({Verdict.ASK, Verdict.RETURN, Verdict.ANSWER})
+"""What has a form of its own, for its words."""
+
+_BY_FORM: Final = _OWN_WORDS | {Verdict.APPROVE, Verdict.REJECT}
+
 SAID = {
     "asked": "Asked for. Whoever decides has been written to.",
     "changed": "Asked for. Who decides is not what you were shown when you checked it; the history says what changed.",
@@ -29,6 +35,10 @@ SAID = {
     "accepted": "Your decision is recorded.",
     "document": "The document is added; whoever may see the request can read it.",
     "document-known": "That document was here already; it was not added twice.",
+    "ask": "Asked. The clock stands still until it is answered.",
+    "return": "Returned. Who asked for it can change it, or withdraw it.",
+    "answer": "Answered. It waits for a decision again, and the clock goes on.",
+    "amend": "Changed. The history says what was decided before and is kept, and who is asked now.",
     "kept": "Your decision is signed and kept; it is taken up as soon as the workflow can be reached.",
 }
 """What a page may be told to say after a form was sent; nothing else is ever repeated from an address."""
@@ -59,18 +69,20 @@ async def show(visit: PageVisit, approval_id: str) -> Response:
 
 @router.post("/approvals/{approval_id}/decisions")
 async def decide_on(visit: PageVisit, approval_id: str, sent: Fields) -> Response:
-    """Approve or reject."""
+    """Approve, reject, ask or return; or, as who asked for it, answer."""
     record = await visible(visit, approval_id)
     verdict, comment, digest, amount = (sent.get(name, "") for name in ("verdict", "comment", "digest", "amount"))
     try:
-        if verdict not in {Verdict.APPROVE, Verdict.REJECT}:
-            raise Refused.one("verdict", "verdict_missing", "Choose: approve or reject.")
+        if verdict not in _BY_FORM:
+            raise Refused.one("verdict", "verdict_missing", "Choose: approve, reject, ask or return.")
         # What is signed is what was shown: a page that shows something else decides nothing.
         if digest and digest != record.approval.digest:
             raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
-        said = await _say(visit, approval_id, Verdict(verdict), comment, amount)
+        seen = _round(sent.get("round", ""))
+        said = await _say(visit, approval_id, Verdict(verdict), comment, amount, seen=seen)
     except Refused as refusal:
         typed = {"comment": comment, "amount": amount} if sent.get("part") else {"comment": comment}
+        typed |= {"verdict": verdict} if verdict in _OWN_WORDS else {}
         return await shown(visit, approval_id, {"refusal": refusal, **typed})
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
@@ -87,12 +99,24 @@ async def withdraw(visit: PageVisit, approval_id: str, sent: Fields) -> Response
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
-async def _say(visit: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "") -> str:
+def _at_their_fields(problems: Sequence[Problem], verdict: str) -> Sequence[Problem]:
+    """What is wrong with a comment, at the form that it was typed into."""
+    return [replace(one, field=verdict) if verdict and one.field == "comment" else one for one in problems]
+
+
+def _round(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - digits enough
+
+
+async def _say(
+    visit: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "", *, seen: int | None = None
+) -> str:
     """Decide, and give the word that the page says about it."""
-    answer = await decide(visit.desk, approval_id, Saying(visit.person, verdict, comment, visit.signed_in_at, amount))
+    saying = Saying(visit.person, verdict, comment, visit.signed_in_at, amount, round=seen)
+    answer = await decide(visit.desk, approval_id, saying)
     if answer.answer in {"conflict", "refused"}:
         raise Conflict.one("decision", f"decision_{answer.answer}", answer.why)
-    return "kept" if answer.answer == "kept" else "accepted"
+    return "kept" if answer.answer == "kept" else verdict.value if verdict in _OWN_WORDS else "accepted"
 
 
 async def shown(visit: Visit, approval_id: str, more: Mapping[str, Any]) -> Response:
@@ -103,9 +127,10 @@ async def shown(visit: Visit, approval_id: str, more: Mapping[str, Any]) -> Resp
         "view": await view(visit, record),
         "record": record,
         "said": more.get("said", ""),
-        "problems": refusal.problems if refusal else (),
+        "problems": _at_their_fields(refusal.problems, more.get("verdict", "")) if refusal else (),
         "comment": more.get("comment", ""),
         "amount": more.get("amount"),
+        "verdict": more.get("verdict", ""),
         "moving": record.approval.state in {State.ROUTING, State.APPROVED, State.EXECUTING},
     }
     return page(visit, "console/approval.html", context, status_of(refusal) if refusal else 200)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from plixo.domain.approval import OPEN, Approval, State
+from plixo.domain.decision import Decision
 from plixo.domain.duties import Chair, chair_for
 from plixo.domain.money import Money
 from plixo.domain.people import Person
@@ -23,7 +24,8 @@ class Deciding:
         most: The most that the reader may approve.
         stale: It could be, after a fresh sign-in.
         why_not: Why it cannot.
-        withdrawable: The reader asked for it and can take it back.
+        withdrawable: The reader asked for it and can change it, or take it back.
+        question: What the reader has to answer before it goes on; empty where nobody asked them.
     """
 
     open: bool
@@ -32,6 +34,7 @@ class Deciding:
     stale: bool
     why_not: str
     withdrawable: bool
+    question: Decision | None = None
 
 
 def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deciding:
@@ -43,7 +46,15 @@ def deciding(visit: Visit, record: Record, stored: list[StoredDecision]) -> Deci
         most = Money(_chair(visit, record).most_minor, currency)
     stale = not why_not and needs_fresh_sign_in(visit, record)
     mine = record.approval.requester_id == visit.person.person_id
-    return Deciding(not why_not and not stale, agreed, most, stale, why_not, mine and record.approval.state in OPEN)
+    return Deciding(
+        not why_not and not stale,
+        agreed,
+        most,
+        stale,
+        why_not,
+        mine and record.approval.state in OPEN,
+        record.approval.question if mine else None,
+    )
 
 
 def tickable(person: Person, record: Record) -> bool:
@@ -88,7 +99,7 @@ def _chair(visit: Visit, record: Record) -> Chair:
 
 def _stands(one: StoredDecision, approval: Approval) -> bool:
     """What was taken up may stand no longer: whoever approved more than is left is asked again."""
-    if one.decision.round != approval.round:
+    if not approval.counts(one.decision):
         return False
     return one.status == "submitted" or (one.status == "recorded" and approval.has_decided(one.decision.person_id))
 

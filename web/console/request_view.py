@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from activities.standing import standing
-from plixo.domain.approval import State
+from plixo.domain.approval import OPEN, State
 from plixo.domain.change import TargetKind
 from plixo.domain.clocks import Happening
 from plixo.domain.decision import Decision
@@ -26,7 +27,7 @@ from web.console import timeline, year
 from web.console.deciding import Deciding, deciding
 from web.console.documents_view import Documents, documents_of
 from web.console.seats import deciding_does, seat_remark
-from web.console.words import exact, target
+from web.console.words import WITH_REQUESTER, exact, target
 from web.identity import Visit
 
 
@@ -92,6 +93,8 @@ class RequestView:
         nothing: What happens if nobody does anything.
         documents: What was added to it.
         deciding_does: What the reader's approval and rejection would do, in words.
+        held_since: Since when whoever holds it has; None where nobody does.
+        changed: What its requester made another last, in words; empty where they did not.
     """
 
     record: Record
@@ -105,6 +108,8 @@ class RequestView:
     nothing: str
     documents: Documents
     deciding_does: str
+    held_since: datetime | None
+    changed: str
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,23 @@ async def view(visit: Visit, record: Record) -> RequestView:
         nothing=_nothing(rows.record, rows.everybody, zone, now),
         documents=documents_of(visit, rows.record, rows.added),
         deciding_does=deciding_does(rows.record.approval, sending.what),
+        held_since=_held_since(rows),
+        changed=timeline.last_change(rows.lines),
     )
+
+
+def _held_since(rows: _Rows) -> datetime | None:
+    """When it came to whoever holds it now."""
+    state, moments = rows.record.approval.state, rows.record.moments
+    if state is State.NEEDS_INFORMATION and moments and moments.pause:
+        return datetime.fromtimestamp(moments.pause.since, UTC)
+    if state is State.RETURNED:
+        came = [timeline.moment(line) for line in rows.lines if line.event in _CAME_BACK]
+        return came[-1] if came else None
+    return rows.record.stage_since if state is State.WAITING else None
+
+
+_CAME_BACK: Final = frozenset({"decision_recorded", "expired", "returned", "opened"})
 
 
 async def _read(visit: Visit, record: Record) -> _Rows:
@@ -173,7 +194,11 @@ def _seats(rows: _Rows) -> list[SeatLine]:
     found = []
     for index, stage in enumerate(approval.path.stages):
         for seat in stage.seats:
-            said = tuple(one for one in approval.decisions if (one.stage, one.group) == (index, seat.group))
+            said = tuple(
+                one
+                for one in approval.decisions
+                if one.verdict.settles and approval.counts(one) and (one.stage, one.group) == (index, seat.group)
+            )
             waiting = approval.state is State.WAITING and index == approval.stage
             asked = waiting and seat.group in approval.waiting_groups()
             able = _able(rows.record, seat, rows.everybody.values()) if asked else ()
@@ -205,7 +230,7 @@ def _independent(record: Record, person: Person) -> bool:
 
 async def _sending(visit: Visit, record: Record) -> Sending:
     """Asks Stripe only while the answer can still matter."""
-    if record.approval.state not in {State.ROUTING, State.WAITING, State.APPROVED}:
+    if record.approval.state not in OPEN | {State.ROUTING, State.APPROVED}:
         return _described(record, None)
     try:
         facts = await visit.desk.payments.facts(record.change)
@@ -236,6 +261,8 @@ def _described(
 
 def _nothing(record: Record, everybody: Mapping[str, Person], zone: str, now: datetime) -> str:
     approval, where = record.approval, standing(record)
+    if approval.state in WITH_REQUESTER and where.expire_at:
+        return _nothing_of(approval.state, everybody[approval.requester_id].name, where.expire_at, zone)
     if approval.current_stage is None or not where.since:
         return ""
     groups = " and ".join(group.label for group in approval.waiting_groups())
@@ -247,6 +274,14 @@ def _nothing(record: Record, everybody: Mapping[str, Person], zone: str, now: da
     else:
         said.append("It waits for as long as nobody decides, and nothing is credited:")
     return " ".join([part for part in said if part] + ["silence is never consent."])
+
+
+def _nothing_of(state: State, requester: str, at: int, zone: str) -> str:
+    """What becomes of it while it lies with who asked for it."""
+    moment = exact(datetime.fromtimestamp(at, UTC), zone)
+    if state is State.RETURNED:
+        return f"If {requester} does nothing by {moment}, it is withdrawn; nothing is credited."
+    return f"If {requester} does not answer by {moment}, it is returned to them; nothing is credited."
 
 
 def _reminder(where: Standing, groups: str, zone: str, now: datetime) -> str:

@@ -53,6 +53,14 @@ def timeline(lines: Sequence[AuditLine], people: Mapping[str, Person]) -> list[S
     return [step(line, people) for line in kept]
 
 
+def last_change(lines: Sequence[AuditLine]) -> str:
+    """What its requester made another last, in words; empty where they did not."""
+    found = [line.detail for line in lines if line.event == "decision_recorded" and isinstance(line.detail, dict)]
+    said = [one.get("changes") for one in found if one.get("verdict") == Verdict.AMEND]
+    last = said[-1] if said else ()
+    return "; ".join(str(one) for one in last) if isinstance(last, list) else ""
+
+
 def tell(line: AuditLine) -> str:
     """What happened, in words without who did it, or that the entry cannot be read."""
     read = _read(line)
@@ -131,6 +139,8 @@ def _opened(detail: Detail) -> str:
 def _recorded(detail: Detail) -> str:
     verdict = Verdict(detail["verdict"])
     said = SAID[verdict]
+    if verdict is Verdict.AMEND:
+        return _amended(detail)
     if verdict.by_requester:
         return said
     if verdict is Verdict.APPROVE and detail.get("less"):
@@ -139,7 +149,17 @@ def _recorded(detail: Detail) -> str:
     return f"{said} for {Group(detail['group']).label}{f', {basis}' if basis else ''}"
 
 
+def _amended(detail: Detail) -> str:
+    said = f"changed it: {'; '.join(detail['changes'])}" if detail.get("changes") else "asked for it again as it was"
+    if detail.get("keeps"):
+        return f"{said}. What was decided before is kept"
+    path = ", then ".join(detail["path"])
+    return f"{said}. Policy allows it by itself" if path == "automatic" else f"{said}. {path} is asked anew"
+
+
 def _signed(detail: Detail) -> str:
+    if detail["verdict"] == Verdict.AMEND:
+        return f"signed that they {_amended(detail)}"
     return f"signed that they {SAID[Verdict(detail['verdict'])]}"
 
 

@@ -11,6 +11,9 @@ from plixo.domain.decision import Verdict
 from plixo.domain.money import Money
 from plixo.ports import Record
 
+WITH_REQUESTER: Final = frozenset({State.NEEDS_INFORMATION, State.RETURNED})
+"""States in which it lies with who asked for it."""
+
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -51,6 +54,7 @@ SAID: Final = {
     Verdict.ASK: "asked for information",
     Verdict.RETURN: "returned it for changes",
     Verdict.ANSWER: "answered",
+    Verdict.AMEND: "changed it",
     Verdict.WITHDRAW: "took it back",
 }
 """What somebody did, in words."""
@@ -69,8 +73,10 @@ def look(state: State, label: str = "") -> Standing:
 
 
 def waiting_on(record: Record) -> str:
-    """Who is asked now, in words, and who decides in an empty group's place."""
+    """Who holds it now, in words: whoever is asked, or decides in an empty group's place, or who asked for it."""
     approval = record.approval
+    if approval.state in WITH_REQUESTER:
+        return "the requester"
     instead = {one.seat: f" ({one.label} in its place)" for one in approval.escalated if one.fallback}
     return " and ".join(group.label + instead.get(group, "") for group in approval.waiting_groups()) or "nobody"
 

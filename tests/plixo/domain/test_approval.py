@@ -162,7 +162,7 @@ def test_nobody_decides_twice_in_two_stages() -> None:
 
 
 def test_decisions_of_an_earlier_round_fill_no_seat_and_bar_nobody() -> None:
-    again = replace(waiting(SIDE_BY_SIDE), round=1, decisions=(decision(C), decision(L)))
+    again = replace(waiting(SIDE_BY_SIDE), round=1, since_round=1, decisions=(decision(C), decision(L)))
     assert again.waiting_groups() == (C, L)
     after = again.decided(replace(decision(C, number=1), round=1))
     assert after.waiting_groups() == (L,)
@@ -330,6 +330,7 @@ def test_racing_messages_leave_one_outcome_and_the_others_get_it_as_their_answer
 
 TAKES = {
     Verdict.WITHDRAW: OPEN,
+    Verdict.AMEND: OPEN,
     Verdict.ANSWER: {State.NEEDS_INFORMATION},
     **{one: {State.WAITING} for one in (Verdict.APPROVE, Verdict.REJECT, Verdict.ASK, Verdict.RETURN)},
 }

@@ -21,7 +21,7 @@ FOLLOWS = {
     State.WAITING: {State.APPROVED, State.REJECTED, State.WITHDRAWN, State.RETURNED, State.NEEDS_INFORMATION},
     State.NEEDS_INFORMATION: {State.WAITING, State.APPROVED, State.RETURNED, State.WITHDRAWN},
     State.RETURNED: {State.WAITING, State.APPROVED, State.WITHDRAWN},
-    State.APPROVED: {State.RETURNED, State.WITHDRAWN, State.EXECUTING},
+    State.APPROVED: {State.WAITING, State.RETURNED, State.WITHDRAWN, State.EXECUTING},
     State.EXECUTING: {State.EXECUTED, State.NEEDS_ATTENTION},
 }
 ROAD = {
@@ -52,7 +52,9 @@ MOVES = {
         "ended_at",
         "stripe_object",
         "why",
+        "amended_by",
     },
+    "amendments": set(),
     "decisions": {"status", "position", "why", "settled_at"},
     "effects": {"state", "stripe_object", "why", "settled_at"},
     "audit": set(),
@@ -105,6 +107,7 @@ async def filled(rows: Rows) -> str:
     """A row in every guarded table."""
     approval_id = await rows.waiting()
     await rows.say(approval_id, "controller")
+    await rows.amend(approval_id, 300_000)
     async with rows.ledger.begin() as tx:
         await tx.intend(effect(approval_id), NOW)
         await policies.publish(tx.session, "hash", "content", NOW)
@@ -140,7 +143,7 @@ async def test_what_moves_can_be_written(either_rows: Rows) -> None:
     await filled(either_rows)
     for table, columns in MOVES.items():
         for column in columns:
-            assert await run(either_rows, f'update {table} set "{column}" = "{column}"') == 1
+            assert await run(either_rows, f'update {table} set "{column}" = "{column}"') >= 1
 
 
 @pytest.mark.asvs("16.4.2")

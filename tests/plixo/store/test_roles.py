@@ -23,6 +23,7 @@ from starters.documents import Adding, add_document
 from tests.support.databases import SERVER, database
 from tests.support.desk import open_office
 from tests.support.house import House, open_house
+from tests.support.rows import open_rows
 from workers.main import working
 
 TABLES = {**Base.metadata.tables}
@@ -79,13 +80,16 @@ def test_every_table_is_spoken_of() -> None:
 
 SIGNED = {
     "approvals": "approval_id kind request_id requester_id customer_id customer_name target_id change digest "
-    "amount_minor currency base_minor base_currency rate rate_as_of policy path automatic signed created_at",
+    "amount_minor currency base_minor base_currency rate rate_as_of policy path automatic signed created_at "
+    "since_round routed_at",
     "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment signed "
     "submitted_at",
+    "amendments": "decision_id approval_id requester_id round since_round change digest amount_minor base_minor "
+    "base_currency rate rate_as_of net_minor tax_minor gross_minor policy path automatic signed replaced created_at",
 }
 NOT_THE_WORKERS = (
     "sessions", "people", "policies", "policy_drafts", "policy_publications", "rates", "logins", "sign_in_attempts",
-    "documents", "document_parts", "approvals", "decisions",
+    "documents", "document_parts", "amendments", "approvals", "decisions",
 )  # fmt: skip
 
 
@@ -94,7 +98,7 @@ NOT_THE_WORKERS = (
 def test_a_worker_can_store_no_session_person_policy_request_decision_or_document(granted: str, roles: Roles) -> None:
     for table in NOT_THE_WORKERS:
         assert refused(granted, roles.worker, f"insert into {table} default values"), table
-    for table in NOT_THE_WORKERS[:-2]:
+    for table in NOT_THE_WORKERS[:-3]:
         for column in TABLES[table].columns:
             change = f"update {table} set {column.name} = {column.name} where false"
             assert refused(granted, roles.worker, change), f"{table}.{column.name}"
@@ -115,7 +119,7 @@ def test_what_was_signed_is_nobodys_to_change(granted: str, roles: Roles, table:
 @pytest.mark.postgres
 @pytest.mark.asvs("16.4.2")
 def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, roles: Roles) -> None:
-    kept = ("approvals", "decisions", "effects", "audit", "policies", "people", "outbox", "rates")
+    kept = ("approvals", "decisions", "amendments", "effects", "audit", "policies", "people", "outbox", "rates")
     kept += ("policy_drafts", "policy_publications", "documents", "document_parts")
     for role in (roles.staff, roles.worker):
         for table in kept:
@@ -293,3 +297,23 @@ def test_names_that_would_not_do_are_refused(names: tuple[str, str]) -> None:
 def test_sqlite_has_no_roles() -> None:
     with pytest.raises(CannotGrant, match="set DATABASE_URL"):
         statements("sqlite+aiosqlite:///x.db", Roles())
+
+
+@pytest.mark.postgres
+async def test_a_worker_takes_up_an_amendment_and_says_nothing_of_its_own_in_it(granted: str, roles: Roles) -> None:
+    """A table of its own session is not the staff side's, whatever it is called."""
+    async with open_rows(granted) as rows:
+        approval_id = await rows.waiting()
+        said = await rows.amend(approval_id, 300_000)
+        with psycopg.connect(under(granted, roles.worker).replace("+psycopg", ""), autocommit=True) as worker:
+            worker.execute(b"create temp table amendments as select * from public.amendments")
+            worker.execute(b"update pg_temp.amendments set decision_id = 'DE-forged', amount_minor = 9")
+            take = b"update approvals set round = 1, amended_by = %s where approval_id = %s"
+            with pytest.raises(psycopg.errors.CheckViolation, match="no amendment says so"):
+                worker.execute(take, ["DE-forged", approval_id])
+            with pytest.raises(InsufficientPrivilege):
+                worker.execute(b"insert into public.amendments select * from pg_temp.amendments")
+        workers = replace(rows, ledger=SqlLedger(open_engine(under(granted, roles.worker))))
+        assert (await workers.take_up(approval_id, said)).answer == "accepted"
+        await workers.ledger.engine.dispose()
+        assert (await rows.record(approval_id)).change.amount.minor == 300_000
