@@ -29,11 +29,11 @@ class MailStore(Mailbox):
         self._folder = folder
         self._known: set[str] | None = None
 
-    def prepare_message(self, session: Session, envelope: Envelope) -> Message:
+    def prepare_message(self, session: Session, envelope: Envelope) -> Message:  # noqa: ARG002 - aiosmtpd's own
         """What came, with who sent it to whom; its body is kept as it is, not taken apart."""
         assert isinstance(envelope.content, bytes), "the controller does not decode"
         message = BytesHeaderParser().parsebytes(envelope.content)
-        message["X-MailFrom"] = envelope.mail_from
+        message["X-MailFrom"] = str(envelope.mail_from)
         message["X-RcptTo"] = ", ".join(envelope.rcpt_tos)
         return message
 

@@ -139,6 +139,7 @@ async def _take_leave(smtp: aiosmtplib.SMTP) -> None:
 LEAVE_SECONDS: Final = 2.0
 """How long the relay may take to say goodbye."""
 
+
 def _body(words: str, subtype: str) -> MIMEText:
     """As it is where every mail server takes it so."""
     plain = words.isascii() and all(len(line) <= LONGEST_LINE for line in words.splitlines())
