@@ -13,6 +13,7 @@ from typing import Final
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Mailbox
+from aiosmtpd.smtp import Envelope, Session
 
 from demo.places import CannotStart
 
@@ -27,6 +28,14 @@ class MailStore(Mailbox):
         super().__init__(folder)
         self._folder = folder
         self._known: set[str] | None = None
+
+    def prepare_message(self, session: Session, envelope: Envelope) -> Message:  # noqa: ARG002 - aiosmtpd's own
+        """What came, with who sent it to whom; its body is kept as it is, not taken apart."""
+        assert isinstance(envelope.content, bytes), "the controller does not decode"
+        message = BytesHeaderParser().parsebytes(envelope.content)
+        message["X-MailFrom"] = str(envelope.mail_from)
+        message["X-RcptTo"] = ", ".join(envelope.rcpt_tos)
+        return message
 
     def handle_message(self, message: Message) -> None:
         """Keep it, or put it aside."""

@@ -21,7 +21,7 @@ from workers.logs import configure_logs
 from workers.reconciler import PAUSE_SECONDS as LOOK_PAUSE
 from workers.reconciler import Reconciler
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
-from workers.relay import relay_once
+from workers.relay import relay_what_gathered
 from workers.sandbox import SANDBOX
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import Sweeper
@@ -70,7 +70,7 @@ async def working(workshop: Workshop) -> AsyncIterator[None]:
     """Poll every queue, relay mails, sweep and reconcile for as long as the block lasts."""
 
     async def relay() -> int:
-        return await relay_once(workshop.ledger, workshop.post_office, now)
+        return await relay_what_gathered(workshop.ledger, workshop.post_office, now)
 
     sweeper = Sweeper(workshop.ledger, workshop.temporal, now)
     reconciler = Reconciler(workshop.ledger, workshop.temporal, now)

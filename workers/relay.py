@@ -17,7 +17,7 @@ SEND_SECONDS: Final = 60.0
 """How long one mail may take to leave; well within the lease, or two relays would send it."""
 
 PAUSE_SECONDS: Final = 0.5
-"""How long an empty outbox is left alone."""
+"""How long mails may gather before the next look."""
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,15 @@ async def relay_once(ledger: SqlLedger, post_office: PostOffice, clock: Clock) -
             await _send(ledger, carried, letter, clock)
             tried += 1
     return tried
+
+
+async def relay_what_gathered(ledger: SqlLedger, post_office: PostOffice, clock: Clock) -> int:
+    """As `relay_once`, but 0 unless there were as many as are taken at once.
+
+    A rest follows, in which mails gather that then share a transaction and a connection.
+    """
+    tried = await relay_once(ledger, post_office, clock)
+    return tried if tried >= outbox.AT_ONCE else 0
 
 
 async def _send(ledger: SqlLedger, carried: Round, letter: Letter, clock: Clock) -> None:

@@ -11,7 +11,6 @@ from typing import Final
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import SerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -24,14 +23,16 @@ PASSED_THROUGH: Final = ("activities", "plixo", "workflows.attributes", "workflo
 class ContextFreeSandbox(SandboxedWorkflowRunner):
     """A sandbox whose workflows are not asked in whose name a payload is encoded.
 
-    The SDK asks inside the sandbox, three times for each payload, and entering it costs more than the encoding. Our
-    converter and codec treat every payload alike; one that took its context into account would need the SDK's way.
+    The SDK asks inside the sandbox, four times for each payload, and entering it costs more than the encoding. Our
+    converter and codec treat every payload alike and store none elsewhere; one that took its context into account
+    would need the SDK's way.
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """An instance that answers without entering the sandbox, and takes every start."""
         instance = super().create_instance(det)
         instance.get_serialization_context = _none  # type: ignore[assignment, method-assign]
+        instance.get_external_store_context = _none  # type: ignore[assignment, method-assign]
         instance.activate = partial(_activate, instance.activate)  # type: ignore[method-assign]
         return instance
 
@@ -43,7 +44,7 @@ def _activate(
     return activate(activation)
 
 
-def _none(_command: object) -> SerializationContext | None:
+def _none(_command: object) -> None:
     return None
 
 

@@ -99,7 +99,7 @@ class PublishedPolicy:
         Raises:
             PolicyInvalid: The table has no answer, or one that nobody knows.
         """
-        found = ask(self._decision, facts.to_context(self._table_limits(facts.kind)))
+        found = ask(self._engine, facts.to_context(self._table_limits(facts.kind)))
         try:
             stages = found.get("stages") or ""
             return Ruling(Route(found["route"]), found["rule"], found["why"], found["ceiling"], stages)
@@ -182,7 +182,7 @@ class PublishedPolicy:
         return parse_limits(self._plain["limits"])
 
     @cached_property
-    def _decision(self) -> zen.ZenDecision:
+    def _engine(self) -> zen.ZenEngine:
         return compile_table(self._plain["table"])
 
 

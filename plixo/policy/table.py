@@ -81,26 +81,30 @@ def check_table(plain: object) -> dict[str, Any]:
     return plain
 
 
-def compile_table(table: Mapping[str, Any]) -> zen.ZenDecision:
+def compile_table(table: Mapping[str, Any]) -> zen.ZenEngine:
     """The table in an engine of its own; never inside a Temporal workflow.
+
+    An engine that is given its tables at the start compiles their cells once. A decision that is made from text, as the
+    check here is, compiles them anew for each answer, which takes eight times as long.
 
     Raises:
         PolicyInvalid: The engine refuses it.
     """
     try:
-        return zen.ZenEngine().create_decision(json.dumps(table))
+        zen.ZenEngine().create_decision(json.dumps(table))
     except RuntimeError as refused:
         raise PolicyInvalid(TABLE_FILE, "", first_line(refused)) from refused
+    return zen.ZenEngine({"loader": {"type": "static", "content": {TABLE_FILE: dict(table)}}})
 
 
-def ask(decision: zen.ZenDecision, context: dict[str, Any]) -> dict[str, Any]:
+def ask(engine: zen.ZenEngine, context: dict[str, Any]) -> dict[str, Any]:
     """The table's answer.
 
     Raises:
         PolicyInvalid: The engine fails on it.
     """
     try:
-        answer: dict[str, Any] = decision.evaluate(context)["result"]
+        answer: dict[str, Any] = engine.evaluate(TABLE_FILE, context)["result"]
     except RuntimeError as failed:
         raise PolicyInvalid(TABLE_FILE, "", first_line(failed)) from failed
     return answer

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plixo.ports import Letter
@@ -31,10 +31,10 @@ _TAKEN: Final = (
     .where(_TABLE.c.key.in_(bindparam("keys", expanding=True)))
     .values(leased_until=bindparam("until"), attempts=_TABLE.c.attempts + 1)
 )
-_SENT: Final = (
+_SENT: Final = Statement(
     update(_TABLE)
     .where(_TABLE.c.key == bindparam("sent_key"))
-    .values(sent_at=bindparam("moment"), leased_until=None, problem="")
+    .values(sent_at=bindparam("moment"), leased_until=null(), problem=literal("")),
 )
 _TRIED: Final = select(_TABLE.c.attempts).where(_TABLE.c.key == bindparam("key"))
 _FAILED: Final = (
@@ -65,7 +65,11 @@ async def post(session: AsyncSession, letter: Letter, now: datetime) -> bool:
     return True
 
 
-async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: int = 20) -> Sequence[Letter]:
+AT_ONCE: Final = 20
+"""How many mails are leased at a time, at most."""
+
+
+async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: int = AT_ONCE) -> Sequence[Letter]:
     """Take unsent mails for a while, the oldest first but those of many after all others.
 
     A relay that dies lets go of them when the lease ends.
@@ -78,7 +82,7 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
 
 async def sent(session: AsyncSession, key: str, now: datetime) -> None:
     """The mail has left."""
-    await session.execute(_SENT, {"sent_key": key, "moment": now})
+    await _SENT.change(session, sent_key=key, moment=now)
 
 
 async def failed(session: AsyncSession, key: str, problem: str, now: datetime) -> None:

@@ -72,8 +72,8 @@ async def routed_since(session: AsyncSession, since: datetime) -> dict[str, Rout
     """Requests made since the moment, and every open one, by id."""
     row = ApprovalRow
     query = select(
-        row.approval_id, row.kind, row.change, row.customer_name, row.amount_minor, row.currency, row.base_currency,
-        row.rate, row.rate_as_of, row.policy, row.path, row.state, _OPEN,
+        row.approval_id, row.kind, row.change["reason"].as_string(), row.customer_name, row.amount_minor, row.currency,
+        row.base_currency, row.rate, row.rate_as_of, row.policy, row.path, row.state, _OPEN,
     ).where(or_(row.created_at >= since, _OPEN))  # fmt: skip
     return dict(_routed(*found) for found in (await session.execute(query)).all())
 
@@ -100,6 +100,6 @@ def _earlier(*found: Any) -> Earlier:  # noqa: ANN401 - a row of many columns
     return Earlier._make([*told, created_at, until])
 
 
-def _routed(approval_id: str, kind: str, change: dict[str, Any], *rest: Any) -> tuple[str, Routed]:  # noqa: ANN401
+def _routed(approval_id: str, *rest: Any) -> tuple[str, Routed]:  # noqa: ANN401
     *told, is_open = rest
-    return approval_id, Routed._make([kind, str(change["reason"]), *told, bool(is_open)])
+    return approval_id, Routed._make([*told, bool(is_open)])

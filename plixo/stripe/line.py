@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import stripe
@@ -15,6 +16,10 @@ T = TypeVar("T")
 
 OnResult = Callable[[str, str], None]
 """Told of every call that was tried: the operation, such as `invoices.retrieve`, and its result. Must not raise."""
+
+AT_ONCE: Final = 10
+"""Calls of one line at a time: enough for the whole rate at half a second each. Whoever makes more keeps as many
+connections, and the HTTP client looks at each of them twice a call."""
 
 OK: Final = "ok"
 RESULTS: Final[dict[type[PaymentsError], str]] = {
@@ -50,6 +55,7 @@ class Line:
         self._secret = secret
         self._deadline = deadline
         self._bucket = bucket
+        self._free = asyncio.Semaphore(AT_ONCE)
         self._on_result = on_result or (lambda _operation, _result: None)
         self._clock = clock
 
@@ -63,7 +69,10 @@ class Line:
 
     async def _try(self, operation: str, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         began = self._clock()
-        await self._turn()
+        async with self._turn():
+            return await self._tried(operation, call, began, writes=writes)
+
+    async def _tried(self, operation: str, call: Callable[[], Awaitable[T]], began: float, *, writes: bool) -> T:
         if writes and not 0 <= self._clock() - began <= 2 * self._deadline:
             raise Unavailable("This try was stalled; nothing was sent.")
         try:
@@ -74,12 +83,21 @@ class Line:
         self._on_result(operation, OK)
         return answer
 
-    async def _turn(self) -> None:
-        if self._bucket is None:
-            return
-        too_long = await self._bucket.take(self._deadline)
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline):
+                too_long = await self._bucket.take(self._deadline) if self._bucket else None
+                if too_long is None:
+                    await self._free.acquire()
+        except TimeoutError:
+            too_long = self._deadline
         if too_long is not None:
             raise RateLimited(f"Calls to Stripe queue for {too_long:.0f} s here; nothing was sent.", too_long)
+        try:
+            yield
+        finally:
+            self._free.release()
 
     async def _call(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         try:

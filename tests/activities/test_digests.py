@@ -1,7 +1,9 @@
 """The weekly digest: each Controller is told once a week, in the morning, of what went through automatically."""
 
+import email
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -111,8 +113,10 @@ async def test_a_long_week_lists_the_largest_and_says_how_many_there_are(rows: R
     rows.clock.at = MONDAY
     await digest(rows)
     (row,) = await rows.letters("digest")
-    text = PostOffice.open(Settings()).render(Letter(row.key, row.recipient, "digest", row.context))
-    body = text.get_body(("plain",))
+    mail = PostOffice.open(Settings()).render(Letter(row.key, row.recipient, "digest", row.context))
+    read = email.message_from_bytes(mail.as_bytes(), policy=email.policy.default)
+    assert isinstance(read, EmailMessage)
+    body = read.get_body(("plain",))
     assert body is not None
     said = body.get_content()
     assert f"These are the {MOST_LINES} largest; the sheet has all {MOST_LINES + 1}." in said

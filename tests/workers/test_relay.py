@@ -20,7 +20,7 @@ from plixo.store import outbox
 from plixo.store.models import OutboxRow
 from tests.support.rows import Rows
 from workers import relay
-from workers.relay import LEASE, SEND_SECONDS, relay_once
+from workers.relay import LEASE, SEND_SECONDS, relay_once, relay_what_gathered
 
 
 def free_port() -> int:
@@ -100,6 +100,13 @@ async def test_what_is_in_the_outbox_arrives_once(rows: Rows, mail: Mail) -> Non
     assert await relay_once(rows.ledger, mail.office, rows.clock) == 0
     assert mail.keys() == ["a", "b"]
     assert (await row(rows, "a")).sent_at is not None
+
+
+async def test_the_relay_rests_once_it_has_taken_what_was_there(rows: Rows, mail: Mail) -> None:
+    await post(rows, *(f"{number:02}" for number in range(outbox.AT_ONCE + 2)))
+    assert await relay_what_gathered(rows.ledger, mail.office, rows.clock) == outbox.AT_ONCE
+    assert await relay_what_gathered(rows.ledger, mail.office, rows.clock) == 0
+    assert len(mail.keys()) == outbox.AT_ONCE + 2
 
 
 async def test_the_same_key_is_one_mail(rows: Rows, mail: Mail) -> None:

@@ -64,3 +64,4 @@ async def test_our_converter_and_codec_ask_for_no_context() -> None:
     parts = client.data_converter
     context = WorkflowSerializationContext(namespace="any", workflow_id="credit/any")
     assert parts.with_context(context) is parts
+    assert parts.external_storage is None, "what stores payloads elsewhere is told in whose name"

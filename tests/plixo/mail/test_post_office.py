@@ -2,7 +2,7 @@
 
 import email
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from typing import Any
 
 import pytest
@@ -50,14 +50,15 @@ def letter(template: str = "asked", key: str = "CR-1/asked/0.0/p-controller", **
     return Letter(key, "controller@plixo.example", template, {**usual, **words})
 
 
-def both(message: EmailMessage) -> tuple[str, str]:
-    text, html = message.get_body(("plain",)), message.get_body(("html",))
+def both(message: Message) -> tuple[str, str]:
+    parsed = sent(message)
+    text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
     assert text is not None
     assert html is not None
     return text.get_content(), html.get_content()
 
 
-def sent(message: EmailMessage) -> EmailMessage:
+def sent(message: Message) -> EmailMessage:
     """The mail as its reader's program parses it."""
     parsed = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
@@ -141,6 +142,7 @@ def test_no_other_word_writes_a_line_of_its_own(office: PostOffice, field: str) 
         ("CR-1\r\nBcc: x@evil.example", "controller@plixo.example"),
         ("CR-1", "controller@plixo.example\r\nBcc: x@evil.example"),
         ("CR-1", "controller@plixo.example\nBcc: x@evil.example"),
+        ("CR-1", "controller@plixo.example\u2028Bcc: x@evil.example"),
     ],
 )
 def test_a_key_or_an_address_with_a_line_break_is_refused(office: PostOffice, key: str, to: str) -> None:
@@ -181,7 +183,15 @@ def test_a_name_in_any_writing_arrives_as_it_is(office: PostOffice) -> None:
     message = sent(office.render(letter(customer=name)))
     assert name in message["Subject"]
     assert name in both(message)[0]
-    assert all(len(line) <= 998 for line in office.render(letter(customer=name)).as_bytes().split(b"\r\n"))
+    assert all(len(line) <= 998 for line in office.render(letter(customer=name)).as_bytes().split(b"\n"))
+
+
+def test_long_lines_are_never_sent_as_they_are(office: PostOffice) -> None:
+    note = "x" * 5_000
+    message = office.render(letter(note=note))
+    assert note in both(message)[0]
+    assert note in both(message)[1]
+    assert all(len(line) <= 998 for line in message.as_bytes().split(b"\n"))
 
 
 def test_half_a_character_does_not_stop_a_mail(office: PostOffice) -> None:

@@ -343,6 +343,6 @@ def test_rules_are_shown_with_their_conditions() -> None:
 def test_the_engine_is_made_when_the_first_question_is_asked() -> None:
     fresh = PublishedPolicy.from_content(POLICY.content, 1)
     fresh.limits("credit")
-    assert "_decision" not in vars(fresh)
+    assert "_engine" not in vars(fresh)
     fresh.route(facts("goodwill", "1.00"))
-    assert "_decision" in vars(fresh)
+    assert "_engine" in vars(fresh)
