@@ -64,6 +64,10 @@ class Actor:
         body = {"verdict": verdict, "comment": comment, "amount": amount}
         return await self.api.post(f"/api/v1/approvals/{approval_id}/decisions", json=body)
 
+    async def amend(self, approval_id: str, **changed: str) -> httpx.Response:
+        """Change one's own request through the API."""
+        return await self.api.post(f"/api/v1/approvals/{approval_id}/amendment", json=changed)
+
     async def withdraw(self, approval_id: str) -> httpx.Response:
         """Take a request back through the API."""
         return await self.api.post(f"/api/v1/approvals/{approval_id}/withdrawal", json={"comment": ""})

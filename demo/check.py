@@ -52,6 +52,9 @@ PASSING: Final = frozenset(
 )
 """Findings that only say that something is still under way: they count once patience has run out."""
 
+DECIDING: Final = frozenset({"approve", "reject", "withdraw"})
+"""What decides; a question, an answer or a change does not."""
+
 PAUSE_SECONDS: Final = 0.25
 
 
@@ -155,7 +158,7 @@ def _facts(scene: Scene, approval_id: str) -> dict[str, Any]:
         "amount_minor": row["gross_minor" if row["state"] == "executed" else "amount_minor"],  # it may be less
         "currency": row["currency"],
         "path": path_in_words(row["path"]),
-        "decided_by": [decision["person_id"] for decision in scene.house.recorded(approval_id)],
+        "decided_by": [row["person_id"] for row in scene.house.recorded(approval_id) if row["verdict"] in DECIDING],
         "stripe_object": row["stripe_object"],
         "workflow_id": workflow_id(approval_id),
         "history_events": events,

@@ -122,11 +122,18 @@ class Story:
         self.teller.say(f"All {refused} refusals are in the audit trail. The request still waits for Legal: decide it.")
 
     async def two_must_agree(self) -> None:
-        """Scene 5: Legal and the Controller, two different people."""
+        """Scene 5: Legal and the Controller, two different people; Legal wants to know something first."""
         self.teller.scene("Example Foods, 38,000.00 USD, a contract concession: Legal and the Controller both")
         invoice = "in_ExampleFoods0061"
         made = await self._ask("cus_ExampleFoods", "38000.00", "contract_concession", invoice=invoice)
         await self._until_waiting(made)
+        question = await self.actors["legal"].decide(made["approval_id"], "ask", "Which clause promises it?")
+        _must_be(question, "accepted")
+        held = await self._show(made)
+        self.teller.say(f"Legal asks: “Which clause promises it?” It {_now(held)}; the clock stands still.")
+        answer = await self.actors["billing_admin"].decide(made["approval_id"], "answer", "Clause 7 of the renewal.")
+        _must_be(answer, "accepted")
+        self.teller.say("The billing admin answered: “Clause 7 of the renewal.”")
         await self._approve(made, "legal")
         half = await self._show(made)
         self.teller.say(f"Legal approved; it is {half['state']} and waits for {half['waits_for_text']}.")
@@ -154,8 +161,8 @@ class Story:
         self.teller.say(f"A new worker asked again under the same key: {ended['stripe_object']}, {len(found)} credit.")
 
     async def rejected_and_withdrawn(self) -> None:
-        """Scene 7: one rejected with a comment, one withdrawn, one approved for less."""
-        self.teller.scene("One rejected with a comment, one withdrawn, one approved for a smaller amount")
+        """Scene 7: one rejected with a comment, one withdrawn, one approved for less, one returned and changed."""
+        self.teller.scene("One rejected, one withdrawn, one approved for a smaller amount, one returned and changed")
         invoice = "in_ExampleClinics0031"
         first = await self._ask("cus_ExampleClinics", "640.00", "cancellation", invoice=invoice)
         await self._until_waiting(first)
@@ -174,8 +181,24 @@ class Story:
         _must_be(said, "accepted")
         ended = await self._until_ended(third)
         self.teller.say(
-            f"{ended['state_text']}: the Controller approved {_usd(ended['agreed_minor'])} of 1,200.00 USD."
+            f"{ended['state_text']}: the Controller approved {_usd(ended['agreed_minor'])} of 900.00 USD."
         )
+
+        await self._returned_and_changed()
+
+    async def _returned_and_changed(self) -> None:
+        invoice = "in_ExampleClinics0031"
+        made = await self._ask("cus_ExampleClinics", "600.00", "service_outage", invoice=invoice)
+        await self._until_waiting(made)
+        words = "The outage was shorter: ask for 500.00."
+        _must_be(await self.actors["controller"].decide(made["approval_id"], "return", words), "accepted")
+        back = await self._show(made)
+        self.teller.say(f"{back['state_text']} by the Controller: “{words}”")
+        _must_be(await self.actors["billing_admin"].amend(made["approval_id"], amount="500.00"), "accepted")
+        self.teller.say("The billing admin changed it to 500.00 USD; it waits for the Controller again.")
+        await self._approve(made, "controller")
+        ended = await self._until_ended(made)
+        self.teller.say(f"{ended['state_text']}: {_usd(ended['agreed_minor'])} USD, as it was asked for at last.")
 
     async def the_close(self) -> None:
         """Scene 8: both sides tie, and an auditor proves it without us."""
@@ -307,6 +330,10 @@ def _credit(customer: str, amount: str, reason: str, *, invoice: str = "") -> di
         "memo": "",
         "request_id": "demo-preview",
     }
+
+
+def _now(shown: Mapping[str, Any]) -> str:
+    return f"{shown['state_text'].lower()} now"
 
 
 def _usd(minor: int) -> str:

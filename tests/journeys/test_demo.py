@@ -36,7 +36,11 @@ TOLD = [
     (7, "rejected", 64000, ["Controller"], ["p-controller"]),
     (7, "withdrawn", 90000, ["Controller"], ["p-billing-admin"]),
     (7, "executed", 45000, ["Controller"], ["p-controller"]),
+    (7, "executed", 50000, ["Controller"], ["p-controller"]),
 ]
+CHANGED_MINOR = 50000
+"""The request that was returned, changed and approved: it costs what two do."""
+
 OUTSIDE = {4, 6}
 """Scenes in which something is forged or killed, which costs more than a request does."""
 
@@ -71,6 +75,7 @@ def test_a_request_costs_what_was_promised(played: Played) -> None:
     undisturbed = [one for one in played.answer["approvals"] if one["scenario"] not in OUTSIDE]
     automatic = [one for one in undisturbed if one["path"] == ["automatic"]]
     single = [one for one in undisturbed if one["status"] == "executed" and len(one["decided_by"]) == 1]
+    single = [one for one in single if one["amount_minor"] != CHANGED_MINOR]
     assert {one["billable_actions"] for one in automatic} == {3}
     assert [one["scenario"] for one in single] == [2, 3, 7]
     for one in single:
