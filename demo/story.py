@@ -180,9 +180,7 @@ class Story:
         said = await self.actors["controller"].decide(third["approval_id"], "approve", "Half was ours.", "450.00")
         _must_be(said, "accepted")
         ended = await self._until_ended(third)
-        self.teller.say(
-            f"{ended['state_text']}: the Controller approved {_usd(ended['agreed_minor'])} of 900.00 USD."
-        )
+        self.teller.say(f"{ended['state_text']}: the Controller approved {_usd(ended['agreed_minor'])} of 900.00 USD.")
 
         await self._returned_and_changed()
 

@@ -132,6 +132,10 @@ async def _ends(office: Office, approval_id: str, ending: str) -> None:
         if ending == "facts":
             office.stripe.says = None
         await ActivityEnvironment().run(rows.effects(office.stripe).execute, Step(approval_id))
+    if await rows.state(approval_id) is State.RETURNED:  # it ends once it stayed so
+        await rows.approvals.open(Step(approval_id))
+        rows.clock.forward(hours=80)
+        await rows.approvals.expire(Step(approval_id, state=State.RETURNED))
 
 
 async def test_a_row_that_names_no_group_there_is_holds_up_nobody_and_is_refused(office: Office) -> None:
