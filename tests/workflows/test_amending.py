@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from workflows.approval import ApprovalWorkflow
 
 from plixo.domain.approval import State
 from plixo.messages.approvals import Decide
@@ -11,6 +10,7 @@ from tests.replay.paths import Play
 from tests.support.house import House
 from tests.support.operating import points, reset
 from workers.main import working
+from workflows.approval import ApprovalWorkflow
 
 
 async def test_a_question_an_answer_a_return_and_an_amendment_end_in_one_effect(house: House) -> None:
