@@ -37,7 +37,7 @@ PEOPLE = {
 
 def asked(stages: tuple[Stage, ...], amount: int = 1_000) -> Approval:
     change = replace(CHANGE, amount=Money(amount, "USD"))
-    return Approval("CR-1", "p-admin", change.digest, amount, ApprovalPath("r", "w", stages)).opened()
+    return Approval("CR-1", "p-admin", change.digest, amount, ApprovalPath("r", "w", stages), "credit").opened()
 
 
 def approve(approval: Approval, group: Group, who: str, amount: int, **changed: Any) -> Decision:
