@@ -52,7 +52,7 @@ from tests.sequences.world import PEOPLE
 from tests.support.rows import KEY, fresh_sqlite, public
 from tests.support.workers import start
 from workflows import attributes
-from workflows.credit import CreditApprovalWorkflow
+from workflows.approval import ApprovalWorkflow
 
 SERVER: Final = str(Path(sys.executable).parent / "temporal-test-server")
 VERIFIER: Final = StaffVerifier(public(KEY))
@@ -174,7 +174,7 @@ class Live(Played):
         """Whether the request's workflow runs and was told."""
         try:
             await self.handles[approval_id].execute_update(
-                CreditApprovalWorkflow.decide, Decide(approval_id, decision_id), id=decision_id
+                ApprovalWorkflow.decide, Decide(approval_id, decision_id), id=decision_id
             )
         except WorkflowUpdateFailedError:
             return False
@@ -351,7 +351,7 @@ async def _opened(stack: AsyncExitStack) -> Live:
     live = Live(env=env, ledger=SqlLedger(engine), url=url, keys=load_keys(keys))
     acts = live.approvals
     for queue, workflows, activities in (
-        (APPROVALS_QUEUE, [CreditApprovalWorkflow], [acts.open, acts.record, acts.remind, acts.escalate, acts.expire]),
+        (APPROVALS_QUEUE, [ApprovalWorkflow], [acts.open, acts.record, acts.remind, acts.escalate, acts.expire]),
         (STRIPE_QUEUE, [], [live.effects.execute]),
     ):
         await stack.enter_async_context(

@@ -298,7 +298,7 @@ class Sequences(RuleBasedStateMachine):
         now = self.house.clock()
         signed = SignedRequest(name, requester.person_id, change, path, base, "1@9f2c")
         record = Record(
-            approval=Approval(name, requester.person_id, change.digest, asked, path),
+            approval=Approval(name, requester.person_id, change.digest, asked, path, "credit"),
             change=change,
             request_id=f"{self.prefix}-{number}",
             customer_name="Example Logistics",
