@@ -2,8 +2,8 @@
 
     python -m tests.sequences [--seed N] [--engine N] [--workflow N]
 
-What breaks an invariant is shrunk and printed as the calls that lead there; keep them in `test_kept.py`. It exits with 1
-when something was found.
+What breaks an invariant is shrunk and printed as the calls that lead there; keep them in `test_kept.py`.
+It exits with 1 when something was found.
 """
 
 import argparse
@@ -29,15 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workflow", type=int, default=200, help="sequences against the real workflow")
     given = parser.parse_args(arguments)
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
-    print(f"Seed {seed}: {given.engine:,} sequences in memory, {given.workflow:,} on the real workflow.", flush=True)
+    _print(f"Seed {seed}: {given.engine:,} sequences in memory, {given.workflow:,} on the real workflow.")
     began = time.monotonic()
     shares = [("workflow", seed, given.workflow)] if given.workflow else []
-    shares += [("engine", seed + nth, min(SHARE, given.engine - nth * SHARE)) for nth in range(-(-given.engine // SHARE))]
+    shares += [
+        ("engine", seed + nth, min(SHARE, given.engine - nth * SHARE)) for nth in range(-(-given.engine // SHARE))
+    ]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         played = list(pool.map(play, *zip(*shares, strict=True))) if shares else []
     _tell(played)
-    print(f"{time.monotonic() - began:.0f} s")
+    _print(f"{time.monotonic() - began:.0f} s")
     return 1 if any(one.found for one in played) else 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _tell(played: Sequence[Played]) -> None:
@@ -45,12 +52,12 @@ def _tell(played: Sequence[Played]) -> None:
     for one in played:
         tally.update(one.tally)
     for what, count in sorted(tally.items()):
-        print(f"{count:9,} {what}")
+        _print(f"{count:9,} {what}")
     for which in ("engine", "workflow"):
-        print(f"{sum(one.sequences for one in played if one.which == which):9,} sequences against the {which}")
+        _print(f"{sum(one.sequences for one in played if one.which == which):9,} sequences against the {which}")
     for one in played:
         if one.found:
-            print(f"\nFound by seed {one.seed} against the {one.which}:\n{one.found}")
+            _print(f"\nFound by seed {one.seed} against the {one.which}:\n{one.found}")
 
 
 if __name__ == "__main__":

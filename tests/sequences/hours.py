@@ -43,9 +43,13 @@ def asked(record: Record, seat: Seat, people: Mapping[str, Person]) -> list[Pers
     heard = {one.person_id for one in approval.decisions if one.verdict in {Verdict.APPROVE, Verdict.REJECT}}
     found = []
     for person in people.values():
-        most = None if seat.limit_minor is None else min(seat.limit_minor, person.limits.get("credit", seat.limit_minor))
+        most = (
+            None if seat.limit_minor is None else min(seat.limit_minor, person.limits.get("credit", seat.limit_minor))
+        )
         free = person.person_id not in heard | {approval.requester_id}
-        fits = seat.group in person.groups and person.active and record.change.customer_id not in person.related_customers
+        fits = (
+            seat.group in person.groups and person.active and record.change.customer_id not in person.related_customers
+        )
         if free and fits and (most is None or record.base_minor <= most):
             found.append(person)
     return found

@@ -1,4 +1,4 @@
-"""What a sequence is played on, and that house in memory: the real rules and activities, with no database or Temporal."""
+"""What a sequence is played on; and such a house in memory: real rules and activities, no database, no Temporal."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -198,7 +198,8 @@ class Engine(Played):
         try:
             done: Executed = await self._again(lambda: env.run(self.effects.execute, Step(approval_id)))
         except ApplicationError as failure:
-            assert not failure.non_retryable, failure
+            if failure.non_retryable:
+                raise
             return
         if done.reopens:
             await self._again(lambda: self.approvals.open(Step(approval_id)))
@@ -225,7 +226,8 @@ async def poke(approvals: ApprovalActivities, name: str, step: Step) -> None:
     except Crash:
         return  # whoever calls by hand is not called again
     except ApplicationError as early:
-        assert early.type == "not_due", early
+        if early.type != "not_due":
+            raise
 
 
 def signed_token(signer: Signer, decision: Decision, now: datetime) -> str:

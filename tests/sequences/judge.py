@@ -114,7 +114,9 @@ class Judge:
             return
         full = not open_seats(now, was.stage)
         last = was.stage + 1 == len(was.path.stages)
-        expected = (State.APPROVED if last else State.WAITING, was.stage + (not last)) if full else (was.state, was.stage)
+        expected = (
+            (State.APPROVED if last else State.WAITING, was.stage + (not last)) if full else (was.state, was.stage)
+        )
         hold((now.state, now.stage) == expected, "approvals are counted wrongly", now.state, now.stage, expected)
 
     def _moved(self, line: Written, before: Record, after: Record) -> None:
@@ -169,9 +171,9 @@ class Judge:
             return "nobody says it, or says nothing"
         if decision.verdict in _TAKES:
             return "" if person.person_id == approval.requester_id else "they did not ask for it"
-        return self._against_seat(decision, record, person, people)
+        return self._against_seat(decision, record, person)
 
-    def _against_seat(self, decision: Decision, record: Record, person: Person, people: Directory) -> str:
+    def _against_seat(self, decision: Decision, record: Record, person: Person) -> str:  # noqa: PLR0911 - one a reason
         approval = record.approval
         if not independent(person, approval, self.seen):
             return "they are not independent"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-
 STEPS = {"engine": 25, "workflow": 12}
 
 
@@ -58,7 +57,7 @@ def play(which: str, number: int, count: int, *, shrink: bool = True) -> Played:
     found = ""
     try:
         run_state_machine_as_test(seed(number)(Counted), settings=settled(count, which, shrink=shrink))
-    except BaseException as broken:  # noqa: BLE001 - Hypothesis hands on whatever it was
+    except BaseException as broken:
         if isinstance(broken, KeyboardInterrupt):
             raise
         found = "".join(traceback.format_exception(broken))

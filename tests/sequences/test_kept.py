@@ -8,7 +8,6 @@ from plixo.domain.approval import State
 from tests.sequences.engine import EngineSequences
 
 
-
 @pytest.fixture
 def play() -> Iterator[EngineSequences]:
     """A sequence to be played by hand: judged after the last call, and wound up."""

@@ -7,8 +7,8 @@ from typing import Final
 from plixo.domain.change import ProposedChange, Target, TargetKind
 from plixo.domain.money import Money
 from plixo.domain.path import ApprovalPath, Clock, Escalation, Route, Ruling
-from plixo.domain.planning import PathLimits, build_path
 from plixo.domain.people import Group, Person
+from plixo.domain.planning import PathLimits, build_path
 from plixo.domain.reasons import Reason
 from tests.support.rows import CUSTOMER, INVOICE
 
