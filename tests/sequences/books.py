@@ -52,6 +52,10 @@ class MemoryTransaction:
     async def settle_decision(self, decision_id: str, status: str, why: str, now: datetime) -> None:  # noqa: ARG002
         self.tables.decisions[decision_id] = replace(self.tables.decisions[decision_id], status=status, why=why)
 
+    async def amendments(self, approval_id: str) -> Sequence[Any]:  # noqa: ARG002
+        """No rule amends yet."""
+        return ()
+
     async def effect(self, approval_id: str) -> tuple[Effect, datetime] | None:
         return self.tables.effects.get(approval_id)
 

@@ -165,10 +165,13 @@ class Judge:
             approval.round,
         ):
             return "it is about something else"
-        if approval.state not in _TAKES.get(decision.verdict, {State.WAITING}):
+        amends = decision.verdict is Verdict.AMEND
+        if not amends and approval.state not in _TAKES.get(decision.verdict, {State.WAITING}):
             return f"the request is {approval.state}"
         if person is None or (decision.verdict not in _SILENT and not decision.comment.strip()):
             return "nobody says it, or says nothing"
+        if amends:
+            return "no changed request was signed with it"
         if decision.verdict in _TAKES:
             return "" if person.person_id == approval.requester_id else "they did not ask for it"
         return self._against_seat(decision, record, person)

@@ -38,7 +38,7 @@ STRIPE_ANSWERS: Final = (
     RateLimited("Too many.", 2),
     CallRefused("It is locked for good.", "resource_locked"),
 )
-_REQUESTERS: Final = {Verdict.ANSWER, Verdict.WITHDRAW}
+_REQUESTERS: Final = {verdict for verdict in Verdict if verdict.by_requester}
 _number: Final = st.integers(0, 11)
 
 
