@@ -296,7 +296,9 @@ async def _existing(tx: Transaction, step: Step) -> Record:
 
 
 def _ever_expires(record: Record) -> bool:
-    return record.moments is None or record.moments.expire > 0
+    """Whether its time is ever up; that of a question is, also where a stage may wait for ever."""
+    moments = record.moments
+    return moments is None or moments.pause is not None or moments.expire > 0
 
 
 def _check_time_is_up(record: Record, now: datetime) -> None:

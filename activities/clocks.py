@@ -12,7 +12,7 @@ from plixo.domain.absence import Absence, away
 from plixo.domain.approval import State
 from plixo.domain.business_time import Calendar, NeverOpen, hours_after, parse_office
 from plixo.domain.clocks import Event, Happening, Moments, Pause, office, repeated, resumed, stage_moments
-from plixo.domain.duties import asked_elsewhere, basis_for, may_see_all
+from plixo.domain.duties import asked_elsewhere, basis_for, may_stand_in
 from plixo.domain.escalation import Escalated, basis_of_delegate, basis_of_fallback, basis_of_group
 from plixo.domain.path import OFFICE_HOURS, Clock, Escalation, Seat, Stage
 from plixo.domain.people import Person
@@ -248,7 +248,7 @@ async def _stand_ins(tx: Transaction, record: Record, seat: Seat, to: Escalation
         (person, basis)
         for person, basis in found
         if not person.belongs_to(seat.group)
-        and may_see_all(person)
+        and may_stand_in(person)
         and not case_of(record).against(seat, person)
         and not asked_elsewhere(record.approval, person)
         and not basis_for(record.approval, person, seat)

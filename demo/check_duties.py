@@ -120,7 +120,7 @@ def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
     asked = scene.house.people.get(who)
     if kind != "delegate" or "delegate" not in named or asked is None or who == request["requester_id"]:
         return False
-    if not set(person["groups"]) - {"support"} or request["change"]["customer_id"] in asked["related_customers"]:
+    if not set(person["groups"]) - _DECIDES_NOTHING or request["change"]["customer_id"] in asked["related_customers"]:
         return False
     return asked["active"] and body["group"] in asked["groups"] and asked["delegate_id"] == person["person_id"]
 
@@ -136,6 +136,9 @@ def _falls_back(scene: Scene, body: Row, person: Row, stage: Row) -> bool:
         if isinstance(detail, dict)
     )
     return said and seat.get("fallback") == group and group in person["groups"]
+
+
+_DECIDES_NOTHING = frozenset({"support", "operator", "administrator"})
 
 
 def _mandate(request: Row, decisions: list[Row], rounds: Mapping[int, Row]) -> tuple[int, list[tuple[str, str]]]:

@@ -288,6 +288,14 @@ def may_see_all(person: Person) -> bool:
     return person.active and bool(person.groups - {Group.SUPPORT})
 
 
+def may_stand_in(person: Person) -> bool:
+    """Whether the person, still here, may decide in somebody else's place.
+
+    Who runs the system, or drafts people and policy, decides nothing, by whoever's wish; support sees no requests.
+    """
+    return person.active and bool(person.groups - {Group.SUPPORT, Group.OPERATOR, Group.ADMINISTRATOR})
+
+
 def may_see_books(person: Person) -> bool:
     """Whether the person may read the finance sheet: those who answer for the books. Legal decides, and reads none."""
     return person.belongs_to(Group.FINANCE, Group.CONTROLLER, Group.CFO)

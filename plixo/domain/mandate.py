@@ -13,7 +13,7 @@ from typing import Any, Final
 from plixo.domain.absence import Absence
 from plixo.domain.change import ProposedChange
 from plixo.domain.decision import Decision, Verdict, heard_once, voices
-from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
+from plixo.domain.duties import base_of, check_independent, check_limit, may_stand_in
 from plixo.domain.escalation import acting_for, falls_back, stands_in
 from plixo.domain.instead import Instead
 from plixo.domain.path import ApprovalPath, Clock, Seat
@@ -245,4 +245,4 @@ def _check_eligible(known: Decision, seat: Seat, clock: Clock, request: SignedRe
 
 def _instead(basis: str, seat: Seat, clock: Clock, person: Person, asked: Person | None) -> bool:
     named = falls_back(basis, seat, person) or stands_in(basis, clock, seat.group, person, asked)
-    return named and may_see_all(person)
+    return named and may_stand_in(person)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from plixo.domain.approval import Approval, State
-from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_see_all
+from plixo.domain.duties import asked_elsewhere, check_independent, check_limit, may_stand_in
 from plixo.domain.path import ApprovalPath, Seat, Stage
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -103,7 +103,7 @@ def _seating(seat: Seat, people: Sequence[Person], case: Case) -> Seating:
         person
         for person in people
         if person.belongs_to(seat.fallback)
-        and may_see_all(person)
+        and may_stand_in(person)
         and not case.against(seat, person)
         and not asked_elsewhere(case.approval, person)
     )
