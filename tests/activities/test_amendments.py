@@ -287,3 +287,19 @@ async def test_a_second_round_reminds_again(rows: Rows) -> None:
         await rows.approvals.remind(Step(approval_id, 0, round_))
         assert len(await rows.letters("reminder")) == round_ + 1
         await rows.take_up(approval_id, await rows.amend(approval_id, amount))
+
+
+async def test_the_database_leaves_no_round_out_and_goes_back_to_none(either_rows: Rows) -> None:
+    rows = either_rows
+    gap, back = await rows.waiting(), await rows.waiting()
+    skipped = await rows.amend(gap, 300_000, says={"round": 2, "since_round": 2})
+    first = await rows.amend(back, 300_000)
+    await rows.take_up(back, first)
+    await rows.take_up(back, await rows.amend(back, 200_000))
+    for approval_id, by, round_ in ((gap, skipped, 2), (back, first, 1)):
+        with pytest.raises(DBAPIError, match="no amendment says so"):
+            await write(
+                rows,
+                "update approvals set round = :r, amended_by = :b where approval_id = :a",
+                r=round_, b=by, a=approval_id,
+            )  # fmt: skip

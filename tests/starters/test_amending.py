@@ -224,3 +224,12 @@ async def test_an_auditor_reads_and_proves_every_round(office: Office) -> None:
         assert check_block({**block, "amendments": [first, block["amendments"][1]]}, verifier) is not None
     nobody = {**block, "decisions": [one for one in block["decisions"] if one["decision"]["verdict"] != "amend"]}
     assert check_block(nobody, verifier) is not None
+
+
+async def test_what_was_returned_after_it_was_amended_is_asked_for_again_from_its_page(office: Office) -> None:
+    approval_id = await office.asked()
+    first = await office.amend(approval_id, amount="3000.00", round=0)
+    await office.decide(approval_id, "controller", "return")
+    again = await office.amend(approval_id, amount="3000.00", round=1)
+    assert (again.answer, again.record.approval.round) == ("accepted", 2)
+    assert again.decision_id != first.decision_id
