@@ -9,7 +9,7 @@ from plixo.domain.absence import Absence, StoredAbsence, absence_from_claims, aw
 from plixo.domain.approval import Approval
 from plixo.domain.business_time import Calendar, next_day, parse_office
 from plixo.domain.decision import Verdict
-from plixo.domain.duties import able, asked_elsewhere, check_independent, may_see_all
+from plixo.domain.duties import able, asked_elsewhere, check_independent, may_stand_in
 from plixo.domain.escalation import ABSENCE, Escalated, basis_of_delegate
 from plixo.domain.path import OFFICE_HOURS, Seat
 from plixo.domain.people import Group, Person
@@ -107,7 +107,7 @@ async def _chain(tx: Transaction, record: Record, seat: Seat, asked: Person, ids
 
 def _may(record: Record, seat: Seat, person: Person) -> bool:
     approval = record.approval
-    if person.belongs_to(seat.group) or not may_see_all(person) or asked_elsewhere(approval, person):
+    if person.belongs_to(seat.group) or not may_stand_in(person) or asked_elsewhere(approval, person):
         return False
     return able(approval, seat, person, record.change.customer_id, record.base_minor)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from demo.check_instead import Away, Instead, read_absences
+from demo.check_instead import DECIDES_NOTHING, Away, Instead, read_absences
 from demo.check_model import Finding, Row, Scene, Signed
 from demo.check_rounds import since_round
 from demo.check_signed import digest
@@ -92,7 +92,7 @@ def _against_seat(scene: Scene, request: Row, body: Row, person: Row, instead: I
         yield f"{body['group']} was not asked in stage {index}"
         return
     may = body["group"] in person["groups"] or _stands_in(scene, request, body, person)
-    if not may and not (set(person["groups"]) - {"support"} and instead.carries(body)):
+    if not may and not (set(person["groups"]) - DECIDES_NOTHING and instead.carries(body)):
         yield f"{person['person_id']} is not in the group {body['group']}"
     if seat["limit_minor"] is None:
         return
@@ -120,7 +120,7 @@ def _stands_in(scene: Scene, request: Row, body: Row, person: Row) -> bool:
     asked = scene.house.people.get(who)
     if kind != "delegate" or "delegate" not in named or asked is None or who == request["requester_id"]:
         return False
-    if not set(person["groups"]) - _DECIDES_NOTHING or request["change"]["customer_id"] in asked["related_customers"]:
+    if not set(person["groups"]) - DECIDES_NOTHING or request["change"]["customer_id"] in asked["related_customers"]:
         return False
     return asked["active"] and body["group"] in asked["groups"] and asked["delegate_id"] == person["person_id"]
 
@@ -136,9 +136,6 @@ def _falls_back(scene: Scene, body: Row, person: Row, stage: Row) -> bool:
         if isinstance(detail, dict)
     )
     return said and seat.get("fallback") == group and group in person["groups"]
-
-
-_DECIDES_NOTHING = frozenset({"support", "operator", "administrator"})
 
 
 def _mandate(request: Row, decisions: list[Row], rounds: Mapping[int, Row]) -> tuple[int, list[tuple[str, str]]]:

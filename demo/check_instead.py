@@ -13,6 +13,9 @@ LONGEST_CHAIN: Final = 5
 APPROVERS: Final = frozenset({"controller", "legal", "cfo"})
 """Groups to whose people an administrator may give a part."""
 
+DECIDES_NOTHING: Final = frozenset({"support", "operator", "administrator"})
+"""Groups that nobody makes a stand-in by belonging to."""
+
 
 @dataclass(frozen=True)
 class Away:
@@ -98,8 +101,8 @@ class Instead:
                 yield f"it was given to {body['subject']}, who approves nothing"
         elif not self._asked(body["person_id"], body, self._before(body)):
             yield f"{body['person_id']} handed on what they were not asked for"
-        if not set(to["groups"]) - {"support"}:
-            yield f"it was handed to {body['subject']}, who may not see it"
+        if not set(to["groups"]) - DECIDES_NOTHING:
+            yield f"it was handed to {body['subject']}, who decides nothing"
 
     def _before(self, body: Row) -> list[Row]:
         """What handed a part of the same seat on, before that was recorded."""

@@ -12,7 +12,7 @@ from plixo.domain.duties import (
     check_independent,
     check_limit,
     has_said,
-    may_see_all,
+    may_stand_in,
 )
 from plixo.domain.escalation import acting_for
 from plixo.domain.path import Seat
@@ -59,8 +59,10 @@ def check_hands_on(approval: Approval, handing: Handing, customer_id: str) -> No
         raise NotAllowed.one("to", "own_request", f"{subject.name} asked for it; nobody decides on their own request.")
     if customer_id in subject.related_customers:
         raise NotAllowed.one("to", "related_customer", f"{subject.name} is related to this customer; choose another.")
-    if not may_see_all(subject):
-        raise NotAllowed.one("to", "may_not_see", f"{subject.name} may not see requests of others; choose another.")
+    if not may_stand_in(subject):
+        raise NotAllowed.one(
+            "to", "decides_nothing", f"{subject.name} is {subject.role}, who decides nothing; choose another."
+        )
     if has_said(approval, subject):
         raise NotAllowed.one("to", "already_decided", f"{subject.name} has decided on it already; choose another.")
     again = verdict is Verdict.REASSIGN and subject.belongs_to(seat.group)

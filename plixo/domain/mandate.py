@@ -234,7 +234,7 @@ def _check_eligible(known: Decision, seat: Seat, clock: Clock, request: SignedRe
     if person is None or not (
         person.belongs_to(seat.group)
         or _instead(known.basis, seat, clock, person, asked)
-        or (may_see_all(person) and instead.carries(known, seat, base_minor, request.change.kind))
+        or (may_stand_in(person) and instead.carries(known, seat, base_minor, request.change.kind))
     ):
         raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
     if asked:
