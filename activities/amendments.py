@@ -62,12 +62,12 @@ async def carried_on(tx: Transaction, calendars: Calendars, before: Record, chan
     return await with_clocks(tx, calendars, record, now)
 
 
-async def tell_who_is_asked(tx: Transaction, before: Record, after: Record) -> list[Letter]:
+async def tell_who_is_asked(tx: Transaction, before: Record, after: Record, now: datetime) -> list[Letter]:
     """Letters to whoever has to decide on it now, with what is another; who agreed to more is asked nothing."""
     if after.approval.state is not State.WAITING:
         return []
     words = "; ".join(changes(before.change, after.change))
-    letters: Sequence[Letter] = await ask_approvers(tx, after, "asked")
+    letters: Sequence[Letter] = await ask_approvers(tx, after, "asked", now)
     return [replace(one, context={**one.context, "changed": words}) for one in letters]
 
 

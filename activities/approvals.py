@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.amendments import amended, carried_on, changed_in, tell_who_is_asked
+from activities.amendments import amended, carried_on, changed_in
 from activities.clocks import (
     EARLY_SECONDS,
     check_due,
@@ -18,20 +18,22 @@ from activities.clocks import (
     tell_of_empty_groups,
     with_clocks,
 )
+from activities.instead import check_nobody_there, check_nudge, with_stand_ins
 from activities.letters import (
     ask_approvers,
-    ask_requester,
     ask_stand_ins,
     remind_people,
     tell_requester,
-    tell_who_asked,
 )
 from activities.standing import moved, standing
+from activities.telling import letters_after
 from activities.verification import verified_decision, verified_request
 from plixo.domain.approval import OPEN, State
 from plixo.domain.clocks import Happening
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import check_decision
+from plixo.domain.handing_on import check_acts_for, check_handing
+from plixo.domain.mandate import concerned
 from plixo.domain.money import Money
 from plixo.domain.refusals import Conflict, NotAllowed, Refused
 from plixo.messages.approvals import Decide, Recorded, Standing, Step
@@ -153,14 +155,14 @@ class ApprovalActivities:
     async def _remind(self, tx: Transaction, record: Record, now: datetime) -> Record:
         groups = record.approval.waiting_groups()
         if record.moments is None:  # its stage began before moments were kept: everybody is reminded at once
-            letters = await ask_approvers(tx, record, "reminder")
+            letters = await ask_approvers(tx, record, "reminder", now)
         else:
             moments, struck = strike(record.moments, Happening.REMIND, now)
             concerned = [event for event in struck if event.group in groups]
             record = await remind_again(tx, self.calendars, replace(record, moments=moments), concerned, now)
             if struck:
                 await tx.save(record)
-            letters = await remind_people(tx, record, concerned)
+            letters = await remind_people(tx, record, concerned, now)
             groups = tuple(group for group in groups if any(event.group is group for event in concerned))
         if await _post(tx, letters, now) or (groups and not letters):
             await tx.audit(_entry(record, "reminded", "system", {"groups": [group.value for group in groups]}), now)
@@ -181,7 +183,7 @@ class ApprovalActivities:
         detail = {"state": opened.approval.state.value, "path": list(opened.approval.path.describe())}
         await tx.audit(_entry(opened, "opened", "system", {**detail, "rule": opened.approval.path.rule}), now)
         await tell_of_empty_groups(tx, record, opened, now)
-        await _post(tx, await _letters_after_opening(tx, opened), now)
+        await _post(tx, await _letters_after_opening(tx, opened, now), now)
         return opened
 
     async def _checked_again(self, tx: Transaction, record: Record, now: datetime) -> Record:
@@ -201,7 +203,7 @@ class ApprovalActivities:
             verified_request(self.verifier, record, now=None)
             decision = verified_decision(self.verifier, stored, now=now)
             moved_on = await self._after(tx, record, decision, now)
-            await _check_person(tx, record, decision)
+            await self._check_person(tx, record, stored, decision, now)
         except Refused as refusal:
             status = "conflict" if isinstance(refusal, Conflict) else "refused"
             await tx.settle_decision(stored.decision.decision_id, status, str(refusal), now)
@@ -212,7 +214,7 @@ class ApprovalActivities:
         detail = _decision_detail(record, decision, moved_on)
         await tx.audit(_entry(moved_on, "decision_recorded", decision.person_id, detail), now)
         await tell_of_empty_groups(tx, record, moved_on, now)
-        await _post(tx, await _letters_after(tx, record, moved_on), now)
+        await _post(tx, await letters_after(tx, record, moved_on, decision, now), now)
         return Recorded(decision.decision_id, "accepted", "", standing(moved_on))
 
     async def _after(self, tx: Transaction, record: Record, decision: Decision, now: datetime) -> Record:
@@ -227,6 +229,26 @@ class ApprovalActivities:
             return await carried_on(tx, self.calendars, record, changed, now)
         moved_on = moved(record, record.approval.decided(decision), now, why=_why(decision))
         return await with_clocks(tx, self.calendars, moved_on, now)
+
+    async def _check_person(
+        self, tx: Transaction, record: Record, stored: StoredDecision, decision: Decision, now: datetime
+    ) -> None:
+        """Hold the decision against the directory of now, and against who was away when it was signed."""
+        people = await tx.people(concerned([decision]))
+        if decision.person_id not in people:
+            raise NotAllowed.one("person", "not_active", "This person no longer works here.")
+        if decision.verdict is Verdict.NUDGE:
+            await check_nudge(tx, self.calendars, record, stored.submitted_at)
+        if decision.basis:
+            record = await with_stand_ins(tx, record, self.verifier.signed_at(stored.signed), self.verifier)
+        person, approval, customer_id = people[decision.person_id], record.approval, record.change.customer_id
+        if decision.verdict.hands_on:
+            check_handing(approval, decision, people, customer_id)
+        else:
+            check_decision(approval, decision, person, customer_id, record.base_minor)
+        check_acts_for(approval, decision, people, customer_id, record.base_minor)
+        if decision.verdict is Verdict.REASSIGN and decision.group:
+            await check_nobody_there(tx, record, decision.group, people[decision.subject], now)
 
 
 _UNKNOWN = Refused.one("approval_id", "approval_unknown", "There is no such request; nothing was started.")
@@ -244,7 +266,7 @@ async def _escalate(tx: Transaction, record: Record, now: datetime) -> Record:
             ids = [person.person_id for person in people]
             detail = {"group": escalated.seat.value, "to": escalated.to, "people": ids}
             await tx.audit(_entry(record, "escalated", "system", detail), now)
-            await _post(tx, await ask_stand_ins(tx, record, escalated, people), now)
+            await _post(tx, await ask_stand_ins(tx, record, escalated, people, now), now)
     if struck:
         await tx.save(record)
     return record
@@ -260,32 +282,10 @@ async def _refuse(tx: Transaction, record: Record, refusal: NotAllowed, now: dat
     return refused
 
 
-async def _check_person(tx: Transaction, record: Record, decision: Decision) -> None:
-    person = (await tx.people([decision.person_id])).get(decision.person_id)
-    if person is None:
-        raise NotAllowed.one("person", "not_active", "This person no longer works here.")
-    check_decision(record.approval, decision, person, record.change.customer_id, record.base_minor)
-
-
-async def _letters_after_opening(tx: Transaction, opened: Record) -> list[Letter]:
+async def _letters_after_opening(tx: Transaction, opened: Record, now: datetime) -> list[Letter]:
     if opened.approval.state is State.RETURNED:
         return await tell_requester(tx, opened, "returned")
-    return await ask_approvers(tx, opened, "asked")
-
-
-async def _letters_after(tx: Transaction, before: Record, after: Record) -> list[Letter]:
-    waits, was = after.approval, before.approval
-    if waits.round != was.round:
-        return await tell_who_is_asked(tx, before, after)
-    if waits.state in {State.REJECTED, State.RETURNED}:
-        return await tell_requester(tx, after, waits.state.value)
-    if waits.state is State.NEEDS_INFORMATION:
-        return await ask_requester(tx, after)
-    if was.question:
-        return await tell_who_asked(tx, after, was.question)
-    if waits.state is State.WAITING and (waits.stage, waits.agreed_minor) != (was.stage, was.agreed_minor):
-        return await ask_approvers(tx, after, "asked")
-    return []
+    return await ask_approvers(tx, opened, "asked", now)
 
 
 async def _existing(tx: Transaction, step: Step) -> Record:
@@ -348,7 +348,7 @@ def _decision_detail(record: Record, decision: Decision, after: Record) -> dict[
         "comment": decision.comment,
         "state": after.approval.state.value,
         **changed_in(record, after),
-    } | ({"basis": decision.basis} if decision.basis else {})
+    } | {name: said for name, said in (("basis", decision.basis), ("subject", decision.subject)) if said}
 
 
 def _who(stored: StoredDecision) -> dict[str, str]:

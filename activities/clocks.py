@@ -7,6 +7,8 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.instead import LessAbsences, with_stand_ins
+from plixo.domain.absence import Absence, away
 from plixo.domain.approval import State
 from plixo.domain.business_time import Calendar, NeverOpen, hours_after, parse_office
 from plixo.domain.clocks import Event, Happening, Moments, Pause, office, repeated, resumed, stage_moments
@@ -38,49 +40,94 @@ async def with_clocks(tx: Transaction, calendars: Calendars, record: Record, now
         now: The moment.
     """
     state, moments = record.approval.state, record.moments
-    if state is State.RETURNED and moments is None:
+    if not _changes(record, now):
+        return record
+    absences = [one.absence for one in await tx.absences(now)]
+    calendars = LessAbsences(calendars, absences)
+    if state is State.RETURNED:
         ends = await _requesters_hours(tx, calendars, record, RETURNED_HOURS, now)
         return _with(record, Moments(ends, ends), ends)
-    if state is State.NEEDS_INFORMATION and not (moments and moments.pause):
+    if state is State.NEEDS_INFORMATION:
         until = await _requesters_hours(tx, calendars, record, ANSWER_HOURS, now)
-        moments = moments or await _stage_moments(tx, calendars, record, now)
+        moments = moments or await _stage_moments(tx, calendars, record, absences, now)
         return _with(record, replace(moments, pause=Pause(int(now.timestamp()), until)), until)
-    if state is State.WAITING and moments and moments.pause:
+    if moments and moments.pause:
         stage = record.approval.path.stages[record.approval.stage]
-        asked = await _asked_people(tx, record, stage)
+        asked = await _asked_people(tx, record, stage, absences, now)
         moments = resumed(moments, stage, _calendars_of(stage, asked, calendars, now), now)
         return _with(record, moments, moments.due)
-    if state is State.WAITING and moments is None and record.stage_since == now:
-        return await _begun(tx, calendars, record, now)
-    return record
+    return await _begun(tx, calendars, record, absences, now)
 
 
-async def _begun(tx: Transaction, calendars: Calendars, record: Record, now: datetime) -> Record:
+def _changes(record: Record, now: datetime) -> bool:
+    """Whether the clock is another one by now."""
+    state, moments = record.approval.state, record.moments
+    if state is State.NEEDS_INFORMATION:
+        return not (moments and moments.pause)
+    if state is State.RETURNED:
+        return moments is None
+    return state is State.WAITING and bool(moments.pause if moments else record.stage_since == now)
+
+
+async def _begun(
+    tx: Transaction, calendars: Calendars, record: Record, absences: Sequence[Absence], now: datetime
+) -> Record:
     """The record with who could decide on a stage that begins now, those in an empty group's place, and its clock."""
     stage = record.approval.path.stages[record.approval.stage]
     fallbacks = {seat.fallback for seat in stage.seats if seat.fallback}
     found = seatings(stage, await tx.members({*stage.groups, *fallbacks}), case_of(record))
     instead = tuple(_instead(one, now) for one in found if one.fallback)
     could = tuple((one.seat.group, len(one.able)) for one in found)
-    moments = moments_of(stage, {one.seat: one.able for one in found}, calendars, now)
-    approval = replace(record.approval, escalated=instead, could=could)
-    return _with(replace(record, approval=approval), moments, moments.due)
+    record = replace(record, approval=replace(record.approval, escalated=instead, could=could))
+    asked = await _present(tx, record, {one.seat: one.able for one in found}, absences, now)
+    moments = moments_of(stage, asked, calendars, now)
+    return _with(record, moments, moments.due)
 
 
 def _with(record: Record, moments: Moments, due: int) -> Record:
     return replace(record, moments=moments, due_at=datetime.fromtimestamp(due, UTC))
 
 
-async def _stage_moments(tx: Transaction, calendars: Calendars, record: Record, now: datetime) -> Moments:
+async def _stage_moments(
+    tx: Transaction, calendars: Calendars, record: Record, absences: Sequence[Absence], now: datetime
+) -> Moments:
     stage = record.approval.path.stages[record.approval.stage]
-    return moments_of(stage, await _asked_people(tx, record, stage), calendars, now)
+    return moments_of(stage, await _asked_people(tx, record, stage, absences, now), calendars, now)
 
 
-async def _asked_people(tx: Transaction, record: Record, stage: Stage) -> Mapping[Seat, Sequence[Person]]:
+async def _asked_people(
+    tx: Transaction, record: Record, stage: Stage, absences: Sequence[Absence], now: datetime
+) -> Mapping[Seat, Sequence[Person]]:
     fallen = {one.seat: one for one in record.approval.escalated if one.fallback}
     instead = await tx.people({person_id for one in fallen.values() for person_id, _basis in one.stand_ins})
     members = (*await tx.members(stage.groups), *instead.values())
-    return {seat: [one for one in members if _asked(record, seat, one, fallen.get(seat.group))] for seat in stage.seats}
+    asked = {
+        seat: [one for one in members if _asked(record, seat, one, fallen.get(seat.group))] for seat in stage.seats
+    }
+    return await _present(tx, record, asked, absences, now)
+
+
+async def _present(
+    tx: Transaction,
+    record: Record,
+    asked: Mapping[Seat, Sequence[Person]],
+    absences: Sequence[Absence],
+    now: datetime,
+) -> Mapping[Seat, Sequence[Person]]:
+    """Who is asked and there, and whoever stands in for the others; where nobody is, all of them by their own hours.
+
+    The hours of everybody here count: of who stands in as well.
+    """
+    if not any(away(absences, one.person_id, now) for people in asked.values() for one in people):
+        return asked
+    standing_in = (await with_stand_ins(tx, record, now)).approval.standing_in
+    last = await tx.people({one.stand_ins[-1][0] for one in standing_in})
+    present = {
+        seat: [one for one in people if not away(absences, one.person_id, now)]
+        + [last[one.stand_ins[-1][0]] for one in standing_in if one.seat is seat.group]
+        for seat, people in asked.items()
+    }
+    return {seat: present[seat] or people for seat, people in asked.items()}
 
 
 async def _requesters_hours(tx: Transaction, calendars: Calendars, record: Record, hours: int, now: datetime) -> int:
@@ -161,6 +208,7 @@ async def remind_again(
     if stage is None or moments is None:
         return record
     clocks = {seat.group: clock for seat, clock in stage.clocked()}
+    calendars = LessAbsences(calendars, [one.absence for one in await tx.absences(now)])
     people = await tx.people({event.person_id for event in struck})
     events = list(moments.events)
     for event in struck:

@@ -2,58 +2,98 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from activities.instead import Reader, readers, with_stand_ins
 from plixo.domain.clocks import Event
-from plixo.domain.decision import Decision
-from plixo.domain.duties import chair_for
+from plixo.domain.decision import Decision, Verdict
+from plixo.domain.duties import basis_for, chair_for
 from plixo.domain.escalation import Escalated
 from plixo.domain.money import Money
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
+from plixo.domain.weeks import after_quiet_hours
 from plixo.ports import Letter, Record, Transaction
 
 
-async def ask_approvers(tx: Transaction, record: Record, template: str) -> list[Letter]:
-    """A letter to everybody who may approve all of it in the waiting stage and has not yet.
+async def ask_approvers(tx: Transaction, record: Record, template: str, now: datetime) -> list[Letter]:
+    """A letter to everybody who may approve all of it in the waiting stage and has not yet, or to who stands in.
 
     Args:
         tx: Reads the directory.
         record: What waits.
-        template: `asked` or `reminder`.
+        template: `asked`, which leaves at once, or `reminder`, which keeps quiet hours.
+        now: What time it is.
     """
     approval = record.approval
-    members = await _asked(tx, record)
-    requester = await _requester(tx, record)
     step = f"{template}/{approval.round}.{approval.stage}"
     if approval.agreed_minor != approval.amount_minor:
         step = f"{step}/{approval.agreed_minor}"  # whoever approved more before is asked once more
-    return [_letter(record, step, person, template, requester) for person in members if _may_decide(record, person)]
+    letters = await _to_deciders(tx, record, step, template, now)
+    return [_quietly(letter, one.person, now) if template == "reminder" else letter for letter, one in letters]
 
 
-async def remind_people(tx: Transaction, record: Record, reminders: Sequence[Event]) -> list[Letter]:
+async def ask_instead(tx: Transaction, record: Record, handed: Decision, now: datetime) -> list[Letter]:
+    """A letter to whom somebody's part was handed, or to who stands in for that one."""
+    asked = handed.subject if handed.verdict is Verdict.REASSIGN else handed.person_id
+    letters = await _to_deciders(tx, record, f"instead/{handed.decision_id}", "asked", now)
+    return [letter for letter, reader in letters if asked in reader.instead_of | {reader.person.person_id}]
+
+
+async def nudge(tx: Transaction, record: Record, nudged: Decision, now: datetime) -> list[Letter]:
+    """A letter to everybody who still has to decide, or to who stands in: who asked for it would like to know."""
+    letters = await _to_deciders(tx, record, f"nudge/{nudged.decision_id}", "nudge", now)
+    return [_quietly(letter, reader.person, now) for letter, reader in letters]
+
+
+async def _to_deciders(
+    tx: Transaction, record: Record, step: str, template: str, now: datetime
+) -> list[tuple[Letter, Reader]]:
+    """To each reader who may decide; those who were not asked from the start learn why they are.
+
+    Args:
+        tx: Reads the directory.
+        record: What waits.
+        step: What the letters' keys say of it.
+        template: For those who were asked from the start.
+        now: What time it is.
+    """
+    record = await with_stand_ins(tx, record, now)
+    requester = await _requester(tx, record)
+    found = []
+    for reader in await readers(tx, record, now):
+        if _may_decide(record, reader.person):
+            used = "instead" if reader.why and template == "asked" else template
+            letter = _letter(record, step, reader.person, used, requester)
+            found.append((replace(letter, context={**letter.context, "why_you": reader.why}), reader))
+    return found
+
+
+async def remind_people(tx: Transaction, record: Record, reminders: Sequence[Event], now: datetime) -> list[Letter]:
     """A letter to each person whom a reminder is for and who may still decide; one, where several are due at once."""
     if not reminders:
         return []
-    members = await _asked(tx, record)
+    record = await with_stand_ins(tx, record, now)
     requester = await _requester(tx, record)
     letters = []
-    for person in members:
-        nths = [event.nth for event in reminders if _is_for(event, person)]
-        if nths and _may_decide(record, person):
+    for reader in await readers(tx, record, now):
+        nths = [event.nth for event in reminders if _is_for(record, event, reader)]
+        if nths and _may_decide(record, reader.person):
             nth = f".{max(nths)}" if max(nths) else ""
             step = f"reminder/{record.approval.round}.{record.approval.stage}{nth}"
-            letters.append(_letter(record, step, person, "reminder", requester))
+            letter = _letter(record, step, reader.person, "reminder", requester)
+            letters.append(_quietly(letter, reader.person, now))
     return letters
 
 
 async def ask_stand_ins(
-    tx: Transaction, record: Record, escalated: Escalated, people: Sequence[Person]
+    tx: Transaction, record: Record, escalated: Escalated, people: Sequence[Person], now: datetime
 ) -> list[Letter]:
     """A letter to everybody who may decide in the place of whoever was asked."""
     requester = await _requester(tx, record)
     step = f"escalated/{record.approval.round}.{record.approval.stage}/{escalated.seat.value}.{escalated.to}"
-    letters = [_letter(record, step, person, "escalated", requester) for person in people]
+    letters = [_quietly(_letter(record, step, person, "escalated", requester), person, now) for person in people]
     return [replace(one, context={**one.context, "in_place_of": escalated.seat.label}) for one in letters]
 
 
@@ -94,23 +134,24 @@ async def raise_alarm(tx: Transaction, record: Record) -> list[Letter]:
     return [_letter(record, step, person, "needs_attention", requester) for person in readers.values()]
 
 
-async def _asked(tx: Transaction, record: Record) -> list[Person]:
-    """Everybody of the groups that are waited for, and of those that decide in an empty one's place."""
-    approval = record.approval
-    groups = approval.waiting_groups()
-    fallen = [one for one in approval.escalated if one.fallback and one.seat in groups]
-    instead = await tx.people({person_id for one in fallen for person_id, _basis in one.stand_ins})
-    found = {person.person_id: person for person in (*await tx.members(groups), *instead.values())}
-    return list(found.values())
-
-
 async def _requester(tx: Transaction, record: Record) -> Person | None:
     requester_id = record.approval.requester_id
     return (await tx.people([requester_id])).get(requester_id)
 
 
-def _is_for(event: Event, person: Person) -> bool:
-    return event.person_id == person.person_id or (not event.person_id and person.belongs_to(event.group))
+def _is_for(record: Record, event: Event, reader: Reader) -> bool:
+    """Whether it is for them, for whom they decide in the place of, or for whoever is asked by then."""
+    if event.person_id:
+        return event.person_id in reader.instead_of | {reader.person.person_id}
+    seats = record.approval.path.stages[record.approval.stage].seats
+    seat = next(seat for seat in seats if seat.group is event.group)
+    return reader.person.belongs_to(event.group) or bool(basis_for(record.approval, reader.person, seat))
+
+
+def _quietly(letter: Letter, reader: Person, now: datetime) -> Letter:
+    """The letter, kept until the morning where it would come in the reader's quiet hours."""
+    moment = after_quiet_hours(now, reader.time_zone)
+    return letter if moment == now else replace(letter, not_before=moment)
 
 
 def _may_decide(record: Record, person: Person) -> bool:

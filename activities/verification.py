@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from activities.instead import verified_absences
+from plixo.domain.absence import Absence
 from plixo.domain.amending import Amendment, check_follows, check_rounds
 from plixo.domain.decision import Decision
 from plixo.domain.effects import Effect, plan, planned_against
+from plixo.domain.escalation import acting_for
 from plixo.domain.mandate import Mandate, SignedRequest, concerned, decision_from_claims, mandate
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Record, StoredDecision, Transaction, Verifier
@@ -98,8 +101,19 @@ async def verified_mandate(tx: Transaction, verifier: Verifier, record: Record) 
     earlier = await _rounds_before(tx, verifier, record, request)
     recorded = [stored for stored in await tx.decisions(request.approval_id) if stored.status == "recorded"]
     decisions: Sequence[Decision] = [verified_decision(verifier, stored, now=None) for stored in recorded]
-    people = await tx.people(concerned(decisions))
-    return request, mandate(request, decisions, people, earlier)
+    instead = {
+        stored.decision.decision_id: verifier.signed_at(stored.signed) for stored in recorded if _instead(stored)
+    }
+    absences: list[Absence] = []
+    if instead:
+        absences = verified_absences(verifier, await tx.absences(min(instead.values())))
+    named = {person_id for one in absences for person_id in (one.person_id, one.delegate_id)}
+    people = await tx.people(concerned(decisions) | named)
+    return request, mandate(request, decisions, people, earlier, absences=absences, signed_at=instead)
+
+
+def _instead(stored: StoredDecision) -> bool:
+    return bool(acting_for(stored.decision.basis))
 
 
 async def unmandated(tx: Transaction, verifier: Verifier, record: Record, effect: Effect) -> str:

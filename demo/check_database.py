@@ -24,7 +24,9 @@ COLUMNS: Final = {
     "amendments": "decision_id approval_id requester_id round since_round change digest amount_minor base_minor "
     "base_currency rate rate_as_of policy path automatic signed replaced created_at",
     "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment basis "
-    "signed status position submitted_at settled_at",
+    "subject signed status position submitted_at settled_at",
+    "absences": "absence_id person_id delegate_id since until entered_by signed",
+    "absence_returns": "absence_id ended_at ended_by signed",
     "effects": "effect_id approval_id kind params key customer_id amount_minor currency state stripe_object",
     "audit": "approval_id seq at event actor detail prev hash",
     "outbox": "key recipient attempts sent_at",
@@ -37,7 +39,7 @@ COLUMNS: Final = {
 _JSON: Final = frozenset({"groups", "limits", "related_customers", "change", "path", "params", "detail"})
 _MOMENTS: Final = frozenset(
     {"as_of", "rate_as_of", "created_at", "routed_at", "ended_at", "submitted_at", "settled_at", "sent_at"},
-)
+) | {*("since", "until")}
 
 
 def read_house(url: str) -> House:
@@ -57,6 +59,8 @@ def read_house(url: str) -> House:
         rates={(row["currency"], row["base"]): row for row in found["rates"]},
         approvals={row["approval_id"]: row for row in _sorted(found["approvals"], "created_at", "approval_id")},
         decisions=sorted(found["decisions"], key=lambda row: (row["approval_id"], row["position"] or 0)),
+        absences=_sorted(found["absences"], "since", "absence_id"),
+        returns={row["absence_id"]: row for row in found["absence_returns"]},
         effects={row["approval_id"]: row for row in found["effects"]},
         audit=_sorted(found["audit"], "approval_id", "seq"),
         outbox={row["key"]: row for row in found["outbox"]},

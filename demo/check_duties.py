@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from demo.check_instead import Away, Instead, read_absences
 from demo.check_model import Finding, Row, Scene, Signed
 from demo.check_rounds import since_round
 from demo.check_signed import digest
@@ -23,11 +24,11 @@ def check_duties(scene: Scene, signed: Signed, moved: frozenset[str]) -> tuple[d
         signed: What was verified.
         moved: Requests that moved money, or say so.
     """
-    findings: list[Finding] = []
+    absences, findings = read_absences(scene)
     allowed: dict[str, Allowed] = {}
     for approval_id in scene.house.approvals:
         request = signed.requests.get(approval_id)
-        decisions, found = _able(scene, signed, approval_id)
+        decisions, found = _able(scene, signed, approval_id, absences)
         findings += found
         if request is None:
             allowed[approval_id] = Allowed(None)
@@ -39,31 +40,33 @@ def check_duties(scene: Scene, signed: Signed, moved: frozenset[str]) -> tuple[d
     return allowed, findings
 
 
-def _able(scene: Scene, signed: Signed, approval_id: str) -> tuple[list[Row], list[Finding]]:
+def _able(scene: Scene, signed: Signed, approval_id: str, absences: list[Away]) -> tuple[list[Row], list[Finding]]:
     """The recorded decisions of people who may decide, and a finding for each of the others."""
     request = signed.requests.get(approval_id)
     able: list[Row] = []
     findings: list[Finding] = []
-    for row in scene.house.recorded(approval_id):
-        body = signed.decisions.get(row["decision_id"])
-        if request is None or body is None:
-            continue  # found already: it is not signed
+    ids = [row["decision_id"] for row in scene.house.recorded(approval_id)]
+    bodies = [signed.decisions[one] for one in ids if one in signed.decisions]  # others are found: they are not signed
+    if request is None:
+        return able, findings
+    for body in bodies:
         then = next((one for one in signed.rounds[approval_id] if one["round"] == body["round"]), request)
-        against = list(_against(scene, then, body))
+        instead = Instead(scene, then, bodies, absences, dict(signed.signed_at))
+        against = list(_against(scene, then, body, instead))
         findings += [Finding("decision_not_allowed", approval_id, f"{body['decision_id']}: {why}.") for why in against]
         if not against:
             able.append(body)
     return able, findings
 
 
-def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
+def _against(scene: Scene, request: Row, body: Row, instead: Instead) -> Iterator[str]:
     """Everything that speaks against a recorded decision, in words."""
     who = body["person_id"]
     if (body["approval_id"], body["round"]) != (request["approval_id"], request["round"]):
         yield "it is for another request or another round"
     if body["digest"] != digest(request["change"]):
         yield "it is bound to another fingerprint"
-    if body["verdict"] in {"withdraw", "answer", "amend"}:
+    if body["verdict"] in {"withdraw", "answer", "amend", "nudge"}:
         if who != request["requester_id"]:
             yield f"{who} said {body['verdict']} of what somebody else asked for"
         return
@@ -75,17 +78,21 @@ def _against(scene: Scene, request: Row, body: Row) -> Iterator[str]:
         yield f"{who} decided on their own request"
     if request["change"]["customer_id"] in person["related_customers"]:
         yield f"{who} is related to the customer"
-    yield from _against_seat(scene, request, body, person)
+    if body["verdict"] in {"delegate", "reassign"}:
+        yield from instead.against(body)
+        return
+    yield from _against_seat(scene, request, body, person, instead)
 
 
-def _against_seat(scene: Scene, request: Row, body: Row, person: Row) -> Iterator[str]:
+def _against_seat(scene: Scene, request: Row, body: Row, person: Row, instead: Instead) -> Iterator[str]:
     stages, index = request["path"]["stages"], body["stage"]
     seats = stages[index]["seats"] if 0 <= index < len(stages) else []
     seat = next((seat for seat in seats if seat["group"] == body["group"]), None)
     if seat is None:
         yield f"{body['group']} was not asked in stage {index}"
         return
-    if body["group"] not in person["groups"] and not _stands_in(scene, request, body, person):
+    may = body["group"] in person["groups"] or _stands_in(scene, request, body, person)
+    if not may and not (set(person["groups"]) - {"support"} and instead.carries(body)):
         yield f"{person['person_id']} is not in the group {body['group']}"
     if seat["limit_minor"] is None:
         return

@@ -4,6 +4,7 @@ import mailbox
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses
 from pathlib import Path
@@ -33,8 +34,13 @@ def read_mails(path: Path) -> list[Mail]:
 def _mail(name: str, message: Message) -> Mail:
     said = [str(value) for header in ("To", "Cc", "Bcc", "X-RcptTo") for value in message.get_all(header, [])]
     recipients = {address.lower() for _, address in getaddresses(said) if address}
-    key, message_id = (str(message.get(name, "")).strip() for name in ("X-Plixo-Key", "Message-ID"))
+    key, message_id = (_said(message, name) for name in ("X-Plixo-Key", "Message-ID"))
     return Mail(name, key, tuple(sorted(recipients)), message_id)
+
+
+def _said(message: Message, header: str) -> str:
+    """What a header says; one that is longer than a line was encoded on its way (RFC 2047)."""
+    return str(make_header(decode_header(str(message.get(header, ""))))).strip()
 
 
 def check_mails(house: House, mails: Sequence[Mail]) -> Iterator[Finding]:

@@ -101,6 +101,8 @@ class House:
         checkpoints: Every checkpoint over the audit log, in order.
         documents: Every document on a request, with its bytes as `content`.
         amendments: What requesters made of their requests, by approval, then in order.
+        absences: Who is or was away, the first to begin first.
+        returns: Who came back earlier, by absence.
     """
 
     people: Mapping[str, Row]
@@ -114,6 +116,8 @@ class House:
     checkpoints: Sequence[Row] = ()
     documents: Sequence[Row] = ()
     amendments: Sequence[Row] = ()
+    absences: Sequence[Row] = ()
+    returns: Mapping[str, Row] = field(default_factory=dict)
 
     def recorded(self, approval_id: str) -> Sequence[Row]:
         """A request's recorded decisions."""
@@ -251,11 +255,13 @@ class Signed:
         requests: The signed bodies of requests as they are asked for now, by approval.
         decisions: The signed bodies of recorded decisions, by decision, where the row says the same.
         rounds: The signed bodies of each request's rounds, the first one first.
+        signed_at: When each of those was signed, seconds since 1970 in UTC.
     """
 
     requests: Mapping[str, Row] = field(default_factory=dict)
     decisions: Mapping[str, Row] = field(default_factory=dict)
     rounds: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    signed_at: Mapping[str, int] = field(default_factory=dict)
 
 
 ENDED = frozenset({"withdrawn", "rejected", "executed", "needs_attention"})

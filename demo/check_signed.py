@@ -32,11 +32,14 @@ def check_signed(scene: Scene, moved: frozenset[str]) -> tuple[Signed, list[Find
                 findings += _in_time(claims, _opened_at(scene, approval_id), approval_id, "The request")
     decisions = _decisions(scene, findings)
     findings += _unsettled(scene)
+    bodies = {decision_id: claims["body"] for decision_id, claims in decisions.items()}
+    signed_at = {decision_id: int(claims["iat"]) for decision_id, claims in decisions.items()}
     rounds, found = check_rounds(scene, requests, moved)
-    return Signed(requests, decisions, rounds), findings + found
+    return Signed(requests, bodies, rounds=rounds, signed_at=signed_at), findings + found
 
 
 def _decisions(scene: Scene, findings: list[Finding]) -> dict[str, Row]:
+    """What was signed of each recorded decision, with when."""
     found: dict[str, Row] = {}
     for row in scene.house.decisions:
         if row["status"] != "recorded":
@@ -50,7 +53,7 @@ def _decisions(scene: Scene, findings: list[Finding]) -> dict[str, Row]:
         findings += [Finding("decision_altered", approval_id, f"{name}: {words}.") for words in differences]
         findings += late
         if not differences and not late:
-            found[row["decision_id"]] = claims["body"]
+            found[row["decision_id"]] = claims
     return found
 
 
@@ -105,7 +108,9 @@ def _request_row(body: Row) -> Row:
 
 
 def _decision_row(body: Row) -> Row:
-    return {"group_name" if name == "group" else name: value for name, value in body.items()}
+    """What the row must say; what was not signed of it, it does not say either."""
+    said = {"basis": "", "subject": "", **body}
+    return {"group_name" if name == "group" else name: value for name, value in said.items()}
 
 
 def _differences(row: Row, wanted: Row) -> list[str]:

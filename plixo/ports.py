@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from plixo.domain.absence import StoredAbsence
 from plixo.domain.amending import Amendment
 from plixo.domain.approval import Approval
 from plixo.domain.business_time import Calendar
@@ -146,6 +147,14 @@ class Verifier(Protocol):
 
         Raises:
             plixo.domain.refusals.NotAllowed: It is forged, altered, expired, or meant for something else.
+        """
+        ...
+
+    def signed_at(self, token: str) -> datetime:
+        """When something that was verified was signed, to the second.
+
+        Raises:
+            plixo.domain.refusals.NotAllowed: It is not the staff side's.
         """
         ...
 
@@ -330,6 +339,10 @@ class Transaction(Protocol):
 
     async def members(self, groups: Collection[Group]) -> Sequence[Person]:
         """Active people of any of the groups."""
+        ...
+
+    async def absences(self, since: datetime) -> Sequence[StoredAbsence]:
+        """Absences that were to last until after that moment, whether or not they ended earlier."""
         ...
 
     async def audit(self, entry: AuditEntry, now: datetime) -> None:

@@ -30,6 +30,7 @@ from plixo.ports import AuditEntry, Clock, Record, StoredDecision
 from plixo.store import approvals, decisions
 from plixo.store.ledger import SqlLedger, SqlTransaction
 from plixo.temporal.codec import PayloadUnreadable
+from starters import handing_on
 from starters.desk import Desk
 from starters.revival import latest_run, take_up_again
 from starters.workflows import TemporalAway, ensure_started, reaching
@@ -56,6 +57,8 @@ class Saying:
         amount: How much they approve, as it was typed, in the request's currency; empty for all that is asked.
         shown: What they saw of the request; where it is another one by now, they decide nothing.
         round: The round they have read; None where they do not say.
+        to: To whom they hand it: a person's id or address.
+        group: Whose part an administrator gives to somebody; may be empty where one group alone is waited for.
     """
 
     person: Person
@@ -65,6 +68,8 @@ class Saying:
     amount: str = ""
     shown: Shown | None = None
     round: int | None = None
+    to: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -272,15 +277,22 @@ async def _sign(desk: Desk, tx: SqlTransaction, record: Record, saying: Saying) 
     approval, now = record.approval, desk.clock()
     earlier = [stored for stored in await tx.decisions(approval.approval_id) if _by(stored, saying.person, approval)]
     amount_minor = _amount(record, saying)
-    same = next((one.decision for one in reversed(earlier) if _the_same(one, saying, amount_minor)), None)
+    subject = await handing_on.colleague(tx, saying.to, "to") if saying.verdict.hands_on else None
+    same = next((one.decision for one in reversed(earlier) if _the_same(one, saying, amount_minor, subject)), None)
     if same and (same not in approval.decisions or _still_said(approval, same)):
         return same.decision_id
     if saying.shown:
         saying.shown.check(approval)
     if saying.round not in {None, approval.round}:
         raise Conflict.one("decision", "decision_out_of_date", "The request has changed since; read it again.")
+    record = await handing_on.prepared(desk, tx, record, saying.person, saying.verdict)
     seat = _check(desk, record, saying, amount_minor)
+    if subject:
+        wish = handing_on.Wish(saying.verdict, saying.person, subject, saying.group)
+        seat, amount_minor = await handing_on.check(tx, record, wish, now)
     decision = _decision(record, saying, seat, amount_minor, nth=len(earlier))
+    decision = replace(decision, subject=subject.person_id) if subject else decision
+    await handing_on.check_acted_for(tx, record, decision)
     approval.decided(decision)
     signed = desk.signer.sign("decision", decision_claims(decision), now=now)
     await decisions.insert(tx.session, decision, signed, now)
@@ -303,15 +315,20 @@ def _amount(record: Record, saying: Saying) -> int:
     return amount.minor
 
 
-def _the_same(stored: StoredDecision, saying: Saying, amount_minor: int) -> bool:
+def _the_same(stored: StoredDecision, saying: Saying, amount_minor: int, subject: Person | None) -> bool:
     said = stored.decision
     amount_told = said.amount_minor == amount_minor or saying.verdict is not Verdict.APPROVE
     words_told = said.comment == saying.comment or saying.verdict not in {Verdict.ASK, Verdict.ANSWER}
-    return said.verdict is saying.verdict and amount_told and words_told and stored.status in _STANDING
+    same = said.verdict is saying.verdict and said.subject == (subject.person_id if subject else "")
+    return same and amount_told and words_told and stored.status in _STANDING
 
 
 def _still_said(approval: Approval, said: Decision) -> bool:
     """Whether what was recorded still stands, so that to say it again says nothing new."""
+    if said.verdict.hands_on and said.group:
+        return said in approval.handed_on(said.group)
+    if said.verdict is Verdict.NUDGE:
+        return False
     return approval.has_decided(said.person_id) if said.verdict.settles else approval.decisions[-1] == said
 
 
@@ -324,6 +341,9 @@ def _check(desk: Desk, record: Record, saying: Saying, amount_minor: int) -> Sea
         return None
     check_independent(record.approval.requester_id, saying.person, record.change.customer_id)
     record.approval.check_takes(saying.verdict)
+    if saying.verdict is Verdict.REASSIGN:
+        _check_fresh(desk, record, saying.signed_in_at)
+        return None
     chair = chair_for(record.approval, saying.person, record.change.customer_id, record.base_minor)
     if saying.verdict is Verdict.APPROVE and amount_minor > chair.most_minor:
         most = Money(chair.most_minor, record.change.amount.currency)
@@ -345,7 +365,7 @@ def _decision(record: Record, saying: Saying, seat: Seat | None, amount_minor: i
         digest=approval.digest,
         amount_minor=amount_minor,
         comment=saying.comment,
-        basis=basis_for(approval, saying.person, seat) if seat else "",
+        basis=basis_for(approval, saying.person, seat) if seat and saying.verdict is not Verdict.REASSIGN else "",
     )
 
 

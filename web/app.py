@@ -9,6 +9,7 @@ from plixo.bootstrap import Staff
 from plixo.config import ROOT
 from plixo.oidc.provider import CALLBACK
 from web import codec, failures, health
+from web.api.absences import absence_routes
 from web.api.approvals import approval_routes
 from web.api.credits import credit_routes
 from web.api.documents import document_routes
@@ -28,6 +29,7 @@ from web.console import (
     mailbox,
     measures,
     oidc,
+    people,
     policy,
     several,
     signin,
@@ -70,10 +72,10 @@ def create_app(staff: Staff) -> FastAPI:
 
 def _add_routes(app: FastAPI, *, dev: bool) -> None:
     requests = (measures, several, approvals, amendments, documents, credit_pages)
-    reading = (billing, finance, audit, policy)
+    reading = (billing, finance, audit, policy, people)
     for pages in (signin, oidc, *requests, *reading, cli_login, health, proxy, codec):
         app.include_router(pages.router)
-    about_requests = (credit_routes, approval_routes, several_routes, document_routes)
+    about_requests = (credit_routes, approval_routes, absence_routes, several_routes, document_routes)
     for routes in (*about_requests, finance_routes, policy_routes, reading_routes, login_routes):
         app.include_router(routes)
     if dev:

@@ -12,7 +12,7 @@ from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json
 from plixo.domain.documents import DocumentKind, size_text
 from plixo.domain.effects import EffectKind
-from plixo.domain.ids import POLICY_CHAIN
+from plixo.domain.ids import ABSENCE_CHAIN, POLICY_CHAIN
 from plixo.domain.mandate import SignedRequest, decision_from_claims
 from plixo.domain.money import Money
 from plixo.domain.people import Person
@@ -152,6 +152,8 @@ def _story(block: Block, people: Mapping[str, Person], verifier: Verifier) -> St
 def _without(state: str) -> Standing:
     if state == POLICY_CHAIN:
         return Standing("The policy", "·", "quiet")
+    if state == ABSENCE_CHAIN:
+        return Standing("Who is away", "·", "quiet")
     return Standing("Cannot be read" if state == UNREADABLE else "Nobody asked for it", "▲", "bad")
 
 

@@ -23,6 +23,8 @@ from workers.reconciler import Reconciler
 from workers.relay import PAUSE_SECONDS as RELAY_PAUSE
 from workers.relay import relay_what_gathered
 from workers.sandbox import SANDBOX
+from workers.stand_ins import PAUSE_SECONDS as STAND_INS_PAUSE
+from workers.stand_ins import StandIns
 from workers.sweeper import PAUSE_SECONDS as SWEEP_PAUSE
 from workers.sweeper import Sweeper
 from workflows.approval import ApprovalWorkflow
@@ -83,6 +85,12 @@ async def working(workshop: Workshop) -> AsyncIterator[None]:
         await reconciler.look()
         return 0
 
+    stand_ins = StandIns(workshop.ledger, now)
+
+    async def tell_stand_ins() -> int:
+        await stand_ins.look()
+        return 0
+
     stopping = asyncio.Event()
     async with (
         approvals_worker(workshop.temporal, workshop),
@@ -92,6 +100,7 @@ async def working(workshop: Workshop) -> AsyncIterator[None]:
         loops.create_task(until_stopped("outbox relay", relay, RELAY_PAUSE, stopping))
         loops.create_task(until_stopped("sweeper", sweep, SWEEP_PAUSE, stopping))
         loops.create_task(until_stopped("reconciler", reconcile, LOOK_PAUSE, stopping))
+        loops.create_task(until_stopped("stand-ins", tell_stand_ins, STAND_INS_PAUSE, stopping))
         try:
             yield
         finally:

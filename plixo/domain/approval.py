@@ -66,6 +66,7 @@ class Approval:
         escalated: Who may decide as well on the waiting stage by now.
         could: Per seat, how many people could decide when the waiting stage began.
         since_round: The first round whose decisions count: those that follow asked for less and changed nothing else.
+        standing_in: Who may because somebody is away at the moment it is asked; worked out then, and never kept.
     """
 
     approval_id: str
@@ -81,6 +82,7 @@ class Approval:
     escalated: tuple[Escalated, ...] = ()
     could: tuple[tuple[Group, int], ...] = ()
     since_round: int = 0
+    standing_in: tuple[Escalated, ...] = ()
 
     @property
     def current_stage(self) -> Stage | None:
@@ -126,6 +128,18 @@ class Approval:
             for known in self.decisions
             if self.counts(known) and (known.stage, known.verdict) == (stage, Verdict.REJECT)
         )
+
+    def handed_on(self, group: Group) -> tuple[Decision, ...]:
+        """What hands a part of this group's open seat to somebody.
+
+        The last word of each who was asked counts, and all that administrators said.
+        """
+        found = {
+            (known.verdict, known.person_id, known.subject if known.verdict is Verdict.REASSIGN else ""): known
+            for known in self.decisions
+            if known.verdict.hands_on and (known.round, known.stage, known.group) == (self.round, self.stage, group)
+        }
+        return tuple(found.values())
 
     def has_decided(self, person_id: str) -> bool:
         """Whether what this person decided stands, or what was decided in their place.
@@ -305,5 +319,8 @@ _AFTER: Final = {
     Verdict.RETURN: State.RETURNED,
     Verdict.ANSWER: State.WAITING,
     Verdict.WITHDRAW: State.WITHDRAWN,
+    Verdict.DELEGATE: State.WAITING,
+    Verdict.REASSIGN: State.WAITING,
+    Verdict.NUDGE: State.WAITING,
 }
-"""Where each verdict but an approval leads at once."""
+"""Where each verdict but an approval leads at once; what hands on or nudges leaves it waiting."""

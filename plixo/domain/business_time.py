@@ -141,6 +141,21 @@ def hours_between(calendar: Calendar, since: datetime, until: datetime) -> timed
     return passed
 
 
+def next_day(calendar: Calendar, moment: datetime) -> datetime:
+    """When the first working day begins that is not that of the moment, by the calendar's own clock, in UTC.
+
+    Raises:
+        NeverOpen: There is none within ten years.
+    """
+    zone = ZoneInfo(calendar.time_zone)
+    today = moment.astimezone(zone).date()
+    later = (opens for opens, _ in _open_from(calendar, moment) if opens.astimezone(zone).date() > today)
+    found = next(later, None)
+    if found is None:
+        raise NeverOpen("Nobody is at work within ten years.")
+    return found
+
+
 def _open_from(calendar: Calendar, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Every stretch of business time from the moment on, in UTC, in order and without overlaps."""
     zone = ZoneInfo(calendar.time_zone)

@@ -18,16 +18,24 @@ class Verdict(StrEnum):
     ANSWER = "answer"
     AMEND = "amend"
     WITHDRAW = "withdraw"
+    DELEGATE = "delegate"
+    REASSIGN = "reassign"
+    NUDGE = "nudge"
 
     @property
     def by_requester(self) -> bool:
         """Whether only who asked for it says so."""
-        return self in {Verdict.ANSWER, Verdict.AMEND, Verdict.WITHDRAW}
+        return self in {Verdict.ANSWER, Verdict.AMEND, Verdict.WITHDRAW, Verdict.NUDGE}
 
     @property
     def settles(self) -> bool:
         """Whether it fills a seat or ends the request, so that the same voice says no more about it."""
         return self in {Verdict.APPROVE, Verdict.REJECT}
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether it names somebody else who may decide from then on."""
+        return self in {Verdict.DELEGATE, Verdict.REASSIGN}
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,9 @@ class Decision:
         digest: The fingerprint they saw.
         amount_minor: What they allow, in minor units of the request's currency.
         comment: Their words to colleagues.
-        basis: On what it rests where they were not asked from the start: `delegate:p-controller`, `group:cfo`.
+        basis: On what it rests where they were not asked from the start: `delegate:p-controller`, `group:cfo`,
+            `reassigned:p-administrator`.
+        subject: Id of whom it hands a part of the decision to.
     """
 
     decision_id: str
@@ -59,6 +69,7 @@ class Decision:
     amount_minor: int
     comment: str = ""
     basis: str = ""
+    subject: str = ""
 
 
 def voices(decision: Decision) -> frozenset[str]:

@@ -1,11 +1,15 @@
-"""Separation of duties: who may decide on what. Every way in goes through here."""
+"""Separation of duties: who may decide on what. Every way in goes through here.
 
+What is handed on goes through `plixo.domain.handing_on` besides, which asks here.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from plixo.domain.approval import OPEN, Approval, State
 from plixo.domain.decision import Decision, Verdict
-from plixo.domain.escalation import acting_for
+from plixo.domain.escalation import acting_for, basis_of_delegate, basis_of_reassigned
 from plixo.domain.path import Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import Conflict, NotAllowed
@@ -66,12 +70,20 @@ def chair_for(approval: Approval, person: Person, customer_id: str, base_minor: 
 
 def _most(approval: Approval, seat: Seat, person: Person, base_minor: int) -> int:
     limit = limit_of(seat, person, approval.kind)
-    if limit is None or base_of(base_minor, approval.agreed_minor, approval.amount_minor) <= limit:
-        return approval.agreed_minor
+    most = min(approval.agreed_minor, _handed_minor(approval, person, seat))
+    if limit is None or base_of(base_minor, most, approval.amount_minor) <= limit:
+        return most
     most = limit * approval.amount_minor // base_minor
     if most < 1:
         raise NotAllowed.one("amount", "above_limit", "You may approve nothing of this kind.")
     return most
+
+
+def _handed_minor(approval: Approval, person: Person, seat: Seat) -> int:
+    """The most that whoever handed it to this person might approve themselves."""
+    basis = basis_for(approval, person, seat)
+    handed = [one for one in approval.handed_on(seat.group) if basis and _basis_of(one) == basis]
+    return min((one.amount_minor for one in handed), default=approval.agreed_minor)
 
 
 def base_of(base_minor: int, part_minor: int, whole_minor: int) -> int:
@@ -85,7 +97,13 @@ def base_of(base_minor: int, part_minor: int, whole_minor: int) -> int:
     return -(-base_minor * part_minor // whole_minor)
 
 
-def check_decision(approval: Approval, decision: Decision, person: Person, customer_id: str, base_minor: int) -> None:
+def check_decision(
+    approval: Approval,
+    decision: Decision,
+    person: Person,
+    customer_id: str,
+    base_minor: int,
+) -> None:
     """Check a decision that is about to be recorded against the directory as it stands now.
 
     Args:
@@ -110,6 +128,28 @@ def check_decision(approval: Approval, decision: Decision, person: Person, custo
         raise NotAllowed.one("person", "not_asked", f"This request does not wait for {person.role}.")
     if decision.verdict is Verdict.APPROVE:
         check_limit(seat, person, base_of(base_minor, decision.amount_minor, approval.amount_minor), approval.kind)
+        if decision.amount_minor > _handed_minor(approval, person, seat):
+            raise NotAllowed.one("amount", "above_limit", "The amount is above what they might approve themselves.")
+
+
+def able(approval: Approval, seat: Seat, person: Person, customer_id: str, base_minor: int) -> bool:
+    """Whether nothing but their group could speak against the person's approval of all that is asked."""
+    if has_said(approval, person):
+        return False
+    try:
+        check_independent(approval.requester_id, person, customer_id)
+        check_limit(seat, person, base_minor, approval.kind)
+    except NotAllowed:
+        return False
+    return True
+
+
+def has_said(approval: Approval, person: Person) -> bool:
+    """Whether the person has settled something of this round themselves."""
+    return any(
+        known.verdict.settles and known.round == approval.round and known.person_id == person.person_id
+        for known in approval.decisions
+    )
 
 
 def basis_for(approval: Approval, person: Person, seat: Seat) -> str:
@@ -124,8 +164,22 @@ def basis_for(approval: Approval, person: Person, seat: Seat) -> str:
         or asked_elsewhere(approval, person)
     ):
         return ""
-    found = (one.basis_of(person.person_id) for one in approval.escalated if one.seat is seat.group)
+    found = _bases(approval, person.person_id, seat.group)
     return next((basis for basis in found if basis and not approval.has_decided(acting_for(basis))), "")
+
+
+def _bases(approval: Approval, person_id: str, group: Group) -> Iterator[str]:
+    """What was signed for this request comes first, then who is away, then what the clock said."""
+    yield from (_basis_of(one) for one in approval.handed_on(group) if one.subject == person_id)
+    for one in (*approval.standing_in, *approval.escalated):
+        if one.seat is group:
+            yield one.basis_of(person_id)
+
+
+def _basis_of(handed: Decision) -> str:
+    """On what decisions rest of whom something was handed to."""
+    reassigned = handed.verdict is Verdict.REASSIGN
+    return basis_of_reassigned(handed.person_id) if reassigned else basis_of_delegate(handed.person_id)
 
 
 def asked_elsewhere(approval: Approval, person: Person) -> bool:
@@ -173,7 +227,7 @@ def check_requester(approval: Approval, person: Person) -> None:
         NotAllowed: They did not ask for it.
     """
     if person.person_id != approval.requester_id:
-        raise NotAllowed.one("person", "not_requester", "Only who asked for it can answer for it or withdraw it.")
+        raise NotAllowed.one("person", "not_requester", "Only who asked for it can answer, nudge or withdraw.")
 
 
 def check_comment(verdict: Verdict, comment: str) -> None:
@@ -191,6 +245,7 @@ _WORDS_WANTED: Final = {
     Verdict.REJECT: "Say why you reject it; the requester will read it.",
     Verdict.RETURN: "Say what should be changed; the requester will read it.",
     Verdict.ASK: "Say what you want to know; the requester will read it.",
+    Verdict.REASSIGN: "Say why those who are asked cannot; whoever is given it will read it.",
     Verdict.ANSWER: "Write the answer; whoever asked will read it.",
 }
 

@@ -10,6 +10,10 @@ from plixo.domain.people import Group, Person
 _DELEGATE_OF: Final = "delegate:"
 _GROUP: Final = "group:"
 _FALLBACK: Final = "fallback:"
+_REASSIGNED: Final = "reassigned:"
+
+ABSENCE: Final = "absence"
+"""Why somebody may decide as well: whoever was asked is away."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Escalated:
 
     Attributes:
         seat: The group whose seat it is.
-        to: `delegate`, or the code of a group.
+        to: `delegate`, or the code of a group; `absence` where whoever is asked is away.
         since: Seconds since 1970 in UTC.
         stand_ins: By the id of who may decide: on what their decision then rests.
         fallback: Whether they decide because nobody of the seat's group could when the stage began.
@@ -33,7 +37,7 @@ class Escalated:
     @property
     def label(self) -> str:
         """Who may decide as well, in words."""
-        return "their delegate" if self.to == DELEGATE else Group(self.to).label
+        return "their delegate" if self.to in {DELEGATE, ABSENCE} else Group(self.to).label
 
     def basis_of(self, person_id: str) -> str:
         """On what a decision of theirs would rest; empty where they are not meant."""
@@ -58,6 +62,16 @@ def basis_of_delegate(asked_id: str) -> str:
     return f"{_DELEGATE_OF}{asked_id}"
 
 
+def basis_of_reassigned(administrator_id: str) -> str:
+    """The basis of a decision by somebody whom an administrator gave the seat's part to."""
+    return f"{_REASSIGNED}{administrator_id}"
+
+
+def reassigned_by(basis: str) -> str:
+    """Which administrator gave somebody the seat's part, by id; empty where none did."""
+    return basis.removeprefix(_REASSIGNED) if basis.startswith(_REASSIGNED) else ""
+
+
 def basis_of_group(group: Group) -> str:
     """The basis of a decision by somebody of a group that may decide as well."""
     return f"{_GROUP}{group.value}"
@@ -78,6 +92,8 @@ def basis_in_words(basis: str, names: Mapping[str, str]) -> str:
     asked = acting_for(basis)
     if asked:
         return f"as delegate of {names.get(asked, asked)}"
+    if reassigned_by(basis):
+        return f"re-assigned by {names.get(reassigned_by(basis), reassigned_by(basis))}"
     kind, _, group = basis.partition(":")
     if group not in set(Group):
         return ""

@@ -8,6 +8,9 @@ from typing import Final
 from plixo.domain.refusals import Refused
 
 CREDIT_PREFIX: Final = "CR"
+ABSENCE_CHAIN: Final = "absences"
+"""The audit log's chain of who is away, and of who was not let say so."""
+
 POLICY_CHAIN: Final = "policy"
 """Stands where an approval's id stands in the audit log: the chain of what people did to the policy."""
 _ID: Final = re.compile(r"[A-Z]{2}-[A-Z2-7]{26}")

@@ -6,12 +6,16 @@ for every seat of its path, allows one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
+from plixo.domain.absence import Absence
 from plixo.domain.change import ProposedChange
 from plixo.domain.decision import Decision, Verdict, heard_once, voices
 from plixo.domain.duties import base_of, check_independent, check_limit, may_see_all
 from plixo.domain.escalation import acting_for, falls_back, stands_in
+from plixo.domain.instead import Instead
 from plixo.domain.path import ApprovalPath, Clock, Seat
 from plixo.domain.people import Group, Person
 from plixo.domain.refusals import NotAllowed
@@ -83,7 +87,7 @@ class SignedRequest:
 
 
 def decision_claims(decision: Decision) -> dict[str, Any]:
-    """A decision as plain data, to be signed; one in nobody's place reads as those from before there was a basis."""
+    """A decision as plain data, to be signed; what it does not say is left out."""
     return {
         "decision_id": decision.decision_id,
         "approval_id": decision.approval_id,
@@ -95,7 +99,7 @@ def decision_claims(decision: Decision) -> dict[str, Any]:
         "digest": decision.digest,
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
-    } | ({"basis": decision.basis} if decision.basis else {})
+    } | {name: said for name, said in (("basis", decision.basis), ("subject", decision.subject)) if said}
 
 
 def decision_from_claims(plain: Mapping[str, Any]) -> Decision:
@@ -112,12 +116,13 @@ def decision_from_claims(plain: Mapping[str, Any]) -> Decision:
         amount_minor=plain["amount_minor"],
         comment=plain["comment"],
         basis=plain.get("basis", ""),
+        subject=plain.get("subject", ""),
     )
 
 
 def concerned(decisions: Iterable[Decision]) -> set[str]:
-    """Ids of everybody on whom it depends what decisions allow: who decided, and for whom they acted."""
-    found = {person_id for one in decisions for person_id in (one.person_id, acting_for(one.basis))}
+    """Ids of everybody on whom it depends what decisions allow: who decided, for whom, and to whom it was handed."""
+    found = {person_id for one in decisions for person_id in (one.person_id, acting_for(one.basis), one.subject)}
     return found - {""}
 
 
@@ -139,6 +144,9 @@ def mandate(
     decisions: Sequence[Decision],
     people: Mapping[str, Person],
     earlier: Sequence[SignedRequest] = (),
+    *,
+    absences: Sequence[Absence] = (),
+    signed_at: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Mandate:
     """What the signed rows allow.
 
@@ -147,6 +155,8 @@ def mandate(
         decisions: Verified; those of other rounds, stages or fingerprints do not count.
         people: Everybody `concerned`, as they stand in the directory now, by id.
         earlier: The request as it was signed for the rounds before.
+        absences: Verified.
+        signed_at: When each decision in somebody's place was signed, by its id.
 
     Raises:
         NotAllowed: Somebody returned or withdrew it, or rejected it where one rejection ends it, a seat lacks its
@@ -158,12 +168,13 @@ def mandate(
         raise NotAllowed.one("decisions", "not_approved", "The request was rejected, returned or withdrawn.")
     rejected = [known for known in concerning if known.verdict is Verdict.REJECT]
     valid = [known for known in concerning if known.verdict is Verdict.APPROVE]
+    instead = Instead(request.requester_id, request.change.customer_id, concerning, people, absences, signed_at)
     counted: list[Decision] = []
     for index, stage in enumerate(request.path.stages):
         for seat, clock in stage.clocked():
             found = _approvals(seat, index, valid, request.change.amount.minor)
             for known in found:
-                _check_eligible(known, seat, clock, request, people)
+                _check_eligible(known, seat, clock, request, instead)
             counted += found
     decided_by = tuple(known.person_id for known in counted)
     heard = [voice for known in (*counted, *rejected) for voice in voices(known)]
@@ -215,18 +226,20 @@ def _approvals(seat: Seat, stage: int, decisions: Sequence[Decision], ceiling_mi
     return found
 
 
-def _check_eligible(
-    known: Decision, seat: Seat, clock: Clock, request: SignedRequest, people: Mapping[str, Person]
-) -> None:
-    person = people.get(known.person_id)
+def _check_eligible(known: Decision, seat: Seat, clock: Clock, request: SignedRequest, instead: Instead) -> None:
+    person = instead.people.get(known.person_id)
     asked_id = acting_for(known.basis)
-    asked = people.get(asked_id) if asked_id != request.requester_id else None
-    if person is None or not (person.belongs_to(seat.group) or _instead(known.basis, seat, clock, person, asked)):
+    asked = instead.people.get(asked_id) if asked_id != request.requester_id else None
+    base_minor = base_of(request.base_minor, known.amount_minor, request.change.amount.minor)
+    if person is None or not (
+        person.belongs_to(seat.group)
+        or _instead(known.basis, seat, clock, person, asked)
+        or (may_see_all(person) and instead.carries(known, seat, base_minor, request.change.kind))
+    ):
         raise NotAllowed.one("decisions", "not_eligible", f"Who approved is not {seat.group.label} any more.")
     if asked:
         check_independent(request.requester_id, asked, request.change.customer_id)
     check_independent(request.requester_id, person, request.change.customer_id)
-    base_minor = base_of(request.base_minor, known.amount_minor, request.change.amount.minor)
     check_limit(seat, person, base_minor, request.change.kind)
 
 

@@ -68,17 +68,30 @@ class StaffVerifier:
         Raises:
             NotAllowed: It is forged, altered, expired, or meant for something else.
         """
-        try:
-            signed = jws.deserialize_compact(token, self.keys, algorithms=[ALGORITHM])
-            claims = json.loads(signed.payload)
-        except (JoseError, ValueError) as error:
-            raise NotAllowed.one("signature", "signature_invalid", "The signature is not the staff side's.") from error
+        signed, claims = self._claims(token)
         if signed.headers().get("typ") != f"plixo-{kind}+jws" or claims.get("aud") != AUDIENCE:
             raise NotAllowed.one("signature", "signature_for_something_else", f"This was not signed as a {kind}.")
         if now is not None:
             _check_time(claims, now)
         body: Mapping[str, Any] = claims["body"]
         return body
+
+    def signed_at(self, token: str) -> datetime:
+        """When something that was verified was signed, to the second.
+
+        Raises:
+            NotAllowed: It is not the staff side's.
+        """
+        _, claims = self._claims(token)
+        return datetime.fromtimestamp(claims["iat"], UTC)
+
+    def _claims(self, token: str) -> tuple[jws.CompactSignature, dict[str, Any]]:
+        try:
+            signed = jws.deserialize_compact(token, self.keys, algorithms=[ALGORITHM])
+            claims = json.loads(signed.payload)
+        except (JoseError, ValueError) as error:
+            raise NotAllowed.one("signature", "signature_invalid", "The signature is not the staff side's.") from error
+        return signed, claims
 
 
 def _check_time(claims: Mapping[str, Any], now: datetime) -> None:

@@ -247,6 +247,7 @@ def _moving(record: Record) -> dict[str, Any]:
 def _stand_ins(approval: Approval) -> str:
     groups = approval.waiting_groups()
     found = {person for one in approval.escalated if one.seat in groups for person, _basis in one.stand_ins}
+    found |= {handed.subject for group in groups for handed in approval.handed_on(group)}
     return "".join(stand_in(person) for person in sorted(found))
 
 

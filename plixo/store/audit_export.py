@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from plixo.domain.amending import Amendment
 from plixo.domain.canonical import can_be_hashed
 from plixo.domain.documents import Document
-from plixo.domain.ids import POLICY_CHAIN, effect_id
+from plixo.domain.ids import ABSENCE_CHAIN, POLICY_CHAIN, effect_id
 from plixo.domain.mandate import decision_claims
 from plixo.ports import Record, StoredDecision
 from plixo.store import amendments, approvals, audit, decisions, documents
@@ -55,13 +55,17 @@ async def _beside(session: AsyncSession, approval_id: str) -> Block:
     return found if found and can_be_hashed(found) else {**_block(approval_id, None, (), None), "state": UNREADABLE}
 
 
+_NO_REQUESTS: Final = {POLICY_CHAIN: POLICY_CHAIN, ABSENCE_CHAIN: ABSENCE_CHAIN}
+"""Chains of their own, and what stands where a request has its state."""
+
+
 def _block(
     approval_id: str, record: Record | None, made: Sequence[StoredDecision], effect: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     return {
         "approval_id": approval_id,
         "customer_name": record.customer_name if record else "",
-        "state": record.approval.state.value if record else POLICY_CHAIN if approval_id == POLICY_CHAIN else MISSING,
+        "state": record.approval.state.value if record else _NO_REQUESTS.get(approval_id, MISSING),
         "request": record.request.to_claims() if record else None,
         "signed": record.signed if record else "",
         "decisions": [_decision(stored) for stored in made],

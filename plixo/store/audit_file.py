@@ -12,7 +12,7 @@ from typing import Any, Final
 from plixo.domain.amending import check_rounds
 from plixo.domain.approval import State
 from plixo.domain.canonical import canonical_json, sha256_hex
-from plixo.domain.ids import POLICY_CHAIN
+from plixo.domain.ids import ABSENCE_CHAIN, POLICY_CHAIN
 from plixo.domain.mandate import SignedRequest
 from plixo.domain.refusals import NotAllowed
 from plixo.ports import Signer, Verifier
@@ -69,7 +69,7 @@ class Checked:
         """With one more request."""
         found = (*self.findings, finding) if finding else self.findings
         entries, decisions = _list(block, "chain"), _list(block, "decisions")
-        signed = block.get("approval_id") != POLICY_CHAIN
+        signed = block.get("approval_id") not in {POLICY_CHAIN, ABSENCE_CHAIN}
         signatures = self.signatures + int(signed) + len(decisions)
         return Checked(self.requests + 1, self.entries + len(entries), signatures, found)
 
@@ -176,6 +176,7 @@ def _problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:
         yield f"{name}: its rows were changed until they cannot be read"
     if block["request"] is None:
         yield from _orphan_problems(name, chain)
+        yield from _absence_problems(chain, verifier) if name == ABSENCE_CHAIN else ()
         return
     if not chain or chain[0].event != "requested":
         yield f"{name}: entry 1, the request itself, is missing"
@@ -202,13 +203,26 @@ def _chain_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
 def _orphan_problems(name: str, chain: Sequence[AuditLine]) -> Iterator[str]:
     """A forged start leaves refusals under an id that nobody asked under; anything else there has lost its request.
 
-    What people do to the policy has a chain of its own, which is no request's.
+    What people do to the policy, and who is away, has a chain of its own, which is no request's.
     """
-    if name == POLICY_CHAIN:
+    if name in {POLICY_CHAIN, ABSENCE_CHAIN}:
         return
     other = next((line for line in chain if not line.event.endswith("_refused")), None)
     if other:
         yield f"{name}: entry {other.seq} ({other.event}) tells of a request that is missing"
+
+
+def _absence_problems(chain: Sequence[AuditLine], verifier: Verifier) -> Iterator[str]:
+    """Who is away was signed by the staff side, word for word as the entry says."""
+    kinds = {"absence_entered": ("absence", frozenset({"signed"}))}
+    kinds["absence_ended"] = ("return", frozenset({"signed", "person_id"}))
+    for line in chain:
+        if line.event in kinds:
+            kind, beside = kinds[line.event]
+            said = {name: value for name, value in line.detail.items() if name not in beside}
+            problem = unsigned(verifier, kind, str(line.detail.get("signed", "")), said)
+            if problem:
+                yield f"{line.approval_id}: entry {line.seq}: {problem}"
 
 
 def _signature_problems(name: str, block: Block, verifier: Verifier) -> Iterator[str]:

@@ -54,6 +54,7 @@ async def insert(session: AsyncSession, decision: Decision, signed: str, now: da
         "amount_minor": decision.amount_minor,
         "comment": decision.comment,
         "basis": decision.basis,
+        "subject": decision.subject,
         "signed": signed,
         "status": "submitted",
         "position": None,
@@ -164,6 +165,7 @@ def _decision(row: DecisionRow) -> Decision:
         amount_minor=row.amount_minor,
         comment=row.comment,
         basis=row.basis,
+        subject=row.subject,
     )
 
 

@@ -11,12 +11,13 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, nulls_last, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from plixo.domain.absence import in_place_of
 from plixo.domain.approval import COUNTED, ENDED, State
 from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import may_see_all
 from plixo.domain.people import APPROVERS, Person
 from plixo.ports import Record
-from plixo.store import readable
+from plixo.store import absences, people, readable
 from plixo.store.approvals import stand_in, to_record
 from plixo.store.decisions import recorded_of
 from plixo.store.models import ApprovalRow, DecisionRow
@@ -102,7 +103,8 @@ async def find(
         counted: What `counts` said of the tabs a moment ago; where nothing narrows the tab, that is the answer.
     """
     narrowed = _narrowed(search)
-    found = and_(_visible(person), _in_tab(person, search.tab, now), *narrowed)
+    away_ones = await _in_place_of(session, person, now) if search.tab is Tab.MINE else ()
+    found = and_(_visible(person), _in_tab(person, search.tab, now, away_ones), *narrowed)
     # The ids alone come from an index, in order; the rows, which are long, are read for one page only.
     query = _ordered(select(ApprovalRow.approval_id).where(found), search.sort)
     ids = (await session.execute(query.limit(search.size).offset((search.page - 1) * search.size))).scalars().all()
@@ -120,8 +122,10 @@ async def by_ids(session: AsyncSession, person: Person, ids: Sequence[str]) -> M
 
 async def counts(session: AsyncSession, person: Person, now: datetime, *, most: int | None = None) -> dict[Tab, int]:
     """How many requests each part of the inbox holds; counted no further than `find` does."""
-    seen = _visible(person)
-    wanted = select(*(_counting(and_(seen, _in_tab(person, tab, now)), most).scalar_subquery() for tab in Tab))
+    seen, away_ones = _visible(person), await _in_place_of(session, person, now)
+    wanted = select(
+        *(_counting(and_(seen, _in_tab(person, tab, now, away_ones)), most).scalar_subquery() for tab in Tab)
+    )
     row = (await session.execute(wanted)).one()
     return {tab: int(count) for tab, count in zip(Tab, row, strict=True)}
 
@@ -200,11 +204,19 @@ def _visible(person: Person) -> ColumnElement[bool]:
     return ApprovalRow.requester_id == person.person_id if person.active else false()
 
 
-def _in_tab(person: Person, tab: Tab, now: datetime) -> ColumnElement[bool]:
+async def _in_place_of(session: AsyncSession, person: Person, now: datetime) -> Sequence[Person]:
+    """Those who are away and in whose place the person decides."""
+    found = [one.absence for one in await absences.lasting(session, now)]
+    ids = {one.person_id for one in found if person.person_id in in_place_of(found, one.person_id, now)}
+    return list((await people.by_ids(session, ids)).values()) if ids else ()
+
+
+def _in_tab(person: Person, tab: Tab, now: datetime, away_ones: Sequence[Person] = ()) -> ColumnElement[bool]:
     waiting = ApprovalRow.state == State.WAITING.value
     if tab is Tab.MINE:
         lies_with_me = and_(ApprovalRow.state.in_(_WITH_REQUESTER), ApprovalRow.requester_id == person.person_id)
-        return or_(and_(waiting, _asks(person), _independent(person), ~_decided_by(person)), lies_with_me)
+        theirs = [and_(_asks(one), _independent(one), ~_decided_by(one)) for one in away_ones]
+        return or_(and_(waiting, or_(_asks(person), *theirs), _independent(person), ~_decided_by(person)), lies_with_me)
     if tab is Tab.GROUPS:
         return and_(waiting, _asks(person))
     if tab is Tab.OVERDUE:

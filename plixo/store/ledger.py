@@ -8,11 +8,12 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from plixo.domain.absence import StoredAbsence
 from plixo.domain.amending import Amendment
 from plixo.domain.effects import Effect
 from plixo.domain.people import Group, Person
 from plixo.ports import AuditEntry, Letter, Record, StoredDecision, StripeObject
-from plixo.store import amendments, applied, approvals, audit, checkpoints, decisions, effects, outbox, people
+from plixo.store import absences, amendments, applied, approvals, audit, checkpoints, decisions, effects, outbox, people
 from plixo.store.statements import hold_connection
 
 
@@ -69,6 +70,10 @@ class SqlTransaction:
     async def members(self, groups: Collection[Group]) -> Sequence[Person]:
         """Active people of any of the groups."""
         return await people.members(self.session, groups)
+
+    async def absences(self, since: datetime) -> Sequence[StoredAbsence]:
+        """Absences that were to last until after that moment."""
+        return await absences.lasting(self.session, since)
 
     async def audit(self, entry: AuditEntry, now: datetime) -> None:
         """Append to the request's hash-chained history."""

@@ -234,6 +234,7 @@ class DecisionRow(Base):
     amount_minor: Mapped[int]
     comment: Mapped[str]
     basis: Mapped[str] = mapped_column(server_default="")
+    subject: Mapped[str] = mapped_column(server_default="")
     signed: Mapped[str]
     status: Mapped[str]
     position: Mapped[int | None]

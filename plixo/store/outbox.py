@@ -1,6 +1,6 @@
 """Mails that must leave once: written with the change they speak of, leased while they are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -78,6 +78,13 @@ async def lease(session: AsyncSession, now: datetime, lasts: timedelta, limit: i
     if rows:
         await session.execute(_TAKEN, {"keys": [row.key for row in rows], "until": now + lasts})
     return [Letter(row.key, row.recipient, row.template, row.context, row.bulk) for row in rows]
+
+
+async def known(session: AsyncSession, keys: Collection[str]) -> set[str]:
+    """Which of these keys a mail has already."""
+    return (
+        set((await session.execute(select(OutboxRow.key).where(OutboxRow.key.in_(keys)))).scalars()) if keys else set()
+    )
 
 
 async def sent(session: AsyncSession, key: str, now: datetime) -> None:

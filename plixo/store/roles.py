@@ -24,6 +24,8 @@ _MOVING: Final = (
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 STAFF: Final[Grants] = {
+    "absence_returns": "select, insert",
+    "absences": "select, insert",
     "alembic_version": "select",
     "amendments": "select, insert",
     "approvals": "select, insert, update (why)",  # to lock a row takes the right to change something in it
@@ -47,6 +49,8 @@ STAFF: Final[Grants] = {
 """What the console and the API may do, by table."""
 
 WORKER: Final[Grants] = {
+    "absence_returns": "select",
+    "absences": "select",
     "alembic_version": "select",
     "amendments": "select",
     "approvals": f"select, update ({_MOVING})",

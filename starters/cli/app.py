@@ -23,6 +23,8 @@ _GROUPS = (
 )
 _COMMANDS = (
     ("session:login", "Sign this machine in.", PEOPLE),
+    ("away:away", "Say that you are away, and who decides in your place.", PEOPLE),
+    ("away:back", "Say that you are back.", PEOPLE),
     ("session:status", "Who is signed in, and whether Plixo is well.", PEOPLE),
     ("machines:up", "Start everything on this machine and leave it running.", MACHINES),
     ("machines:demo", "Play the whole story on this machine and check it.", MACHINES),

@@ -196,6 +196,41 @@ def amend(
             views.show_answer(answer, "credit", reach)
 
 
+@app.command(help_epilogue=example("plixo approvals delegate CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --to finance@plixo.example"))
+def delegate(approval_id: ApprovalId, /, *, to: str, comment: Typed = "", reach: Reach = HERE) -> None:
+    """Hand your part of a request to a colleague, who may decide in your place; so may you, until they have.
+
+    Args:
+        approval_id: Its id.
+        to: The colleague, by id or address.
+        comment: Words for colleagues.
+        reach: How Plixo is reached.
+    """
+    with reached(reach) as api:
+        answer = api.post("approvals", approval_id, "delegation", to=to, comment=comment)
+    views.show_answer(answer, "approvals", reach)
+
+
+@app.command(
+    help_epilogue=example(
+        "plixo approvals reassign CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ --to cfo@plixo.example --comment 'The Controller left'"
+    )
+)
+def reassign(approval_id: ApprovalId, /, *, to: str, group: str = "", comment: Typed = "", reach: Reach = HERE) -> None:
+    """Give a group's part to somebody, as an administrator, where those who are asked cannot decide.
+
+    Args:
+        approval_id: Its id.
+        to: Who is given it, by id or address.
+        group: Whose part, such as controller; may be left out where one group alone is waited for.
+        comment: Why those who are asked cannot.
+        reach: How Plixo is reached.
+    """
+    with reached(reach) as api:
+        answer = api.post("approvals", approval_id, "reassignment", to=to, group=group, comment=comment)
+    views.show_answer(answer, "approvals", reach)
+
+
 def _decide(approval_id: str, reach: Reach, **said: str) -> int:
     with reached(reach) as api:
         answer = api.post("approvals", approval_id, "decisions", **said)

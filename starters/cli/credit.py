@@ -152,3 +152,17 @@ def withdraw(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = 
     with reached(reach) as api:
         answer = api.post("approvals", approval_id, "withdrawal", comment=comment)
     views.show_answer(answer, "credit", reach)
+
+
+@app.command(help_epilogue=example("plixo credit nudge CR-ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+def nudge(approval_id: ApprovalId, /, *, comment: Typed = "", reach: Reach = HERE) -> None:
+    """Write to whoever still has to decide on a request of yours, once a business day.
+
+    Args:
+        approval_id: Its id.
+        comment: Words for colleagues.
+        reach: How Plixo is reached.
+    """
+    with reached(reach) as api:
+        answer = api.post("approvals", approval_id, "nudge", comment=comment)
+    views.show_answer(answer, "credit", reach)

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from starters.cli.example import example
 from starters.cli.failures import CommandFailed
-from starters.cli.output import heading, line, pages, show, table
+from starters.cli.output import heading, line, pages, show, table, when
 from starters.cli.reach import HERE, Json, Reach, reached
 from starters.cli.settings import load_settings
 
@@ -23,8 +23,10 @@ app = App(
 def list_people(*, reach: Reach = HERE) -> None:
     """List who works here, and what they are here for."""
     with reached(reach) as api:
-        found = api.get("people")
-    show(found, people_table(found["people"]), as_json=reach.as_json, following="plixo people check")
+        found, gone = api.get("people"), api.get("absences")["absences"]
+    found = {**found, "absences": gone}
+    page = pages(people_table(found["people"]), *_absences_table(gone))
+    show(found, page, as_json=reach.as_json, following="plixo people check")
 
 
 @app.command(help_epilogue=example("plixo people check people.toml"))
@@ -56,6 +58,12 @@ def check(file: Path | None = None, /, *, as_json: Json = False) -> None:
     ]
     page = pages(heading(f"{place} can be used: {len(found)} people."), line(""), people_table(found))
     show({"ok": True, "file": str(place), "people": found}, page, as_json=as_json, following="plixo people list")
+
+
+def _absences_table(gone: list[dict[str, Any]]) -> list[RenderableType]:
+    """Who is away, and who decides in their place."""
+    rows = [(one["person"]["name"], when(one["since"]), when(one["until"]), one["delegate"]["name"]) for one in gone]
+    return [line(""), table(["Away", "From!", "Until!", "Stands in"], rows, empty="")] if rows else []
 
 
 def people_table(people: list[dict[str, Any]]) -> RenderableType:

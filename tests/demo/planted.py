@@ -10,7 +10,7 @@ import mailbox
 import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,6 +44,7 @@ from plixo.store.engine import open_engine
 from plixo.store.ledger import SqlLedger
 from plixo.temporal.codec import Codec
 from plixo.temporal.payload_keys import KeyRing, PayloadKey, _write
+from starters.absences import TypedAbsence, go_away
 from starters.checkpoints import make_checkpoint
 from starters.credits import request_credit
 from starters.decisions import Saying, decide
@@ -246,8 +247,8 @@ class SmallHouse:
             await self._execute(approval_id)
         return approval_id
 
-    async def decide(self, approval_id: str, person_id: str, verdict: str = "approve") -> None:
-        saying = Saying(await self._person(person_id), Verdict(verdict), "because", now())
+    async def decide(self, approval_id: str, person_id: str, verdict: str = "approve", **more: str) -> None:
+        saying = Saying(await self._person(person_id), Verdict(verdict), "because", now(), **more)
         answer = await decide(self.desk, approval_id, saying)
         assert answer.answer == "accepted", answer
         state = answer.record.approval.state.value
@@ -288,6 +289,11 @@ class SmallHouse:
             record = await approvals.load(session, approval_id, lock=False)
         assert record
         return record.approval.state.value
+
+    async def goes_away(self, person_id: str, delegate_id: str) -> None:
+        today = now().date()
+        typed = TypedAbsence("", (today + timedelta(days=3)).isoformat(), delegate_id)
+        await go_away(self.desk, await self._person(person_id), typed)
 
     async def _person(self, person_id: str) -> Any:
         async with self.desk.ledger.read() as session:
@@ -448,14 +454,16 @@ async def at_work(planted: Planted) -> AsyncIterator[SmallHouse]:
         await engine.dispose()
 
 
-async def build(folder: Path, database_url: str) -> Planted:
+async def build(
+    folder: Path, database_url: str, story: "Callable[[SmallHouse], Awaitable[dict[str, str]]] | None" = None
+) -> Planted:
     """A house in which one of everything happened, as it should."""
     planted = Planted(folder, Traces(), {}, database_url)
     planted.settings.payload_keys.parent.mkdir(parents=True, exist_ok=True)
     _write(planted.settings.payload_keys, PAYLOAD_KEYS)
     await prepare_database(planted.settings)
     async with at_work(planted) as house:
-        planted.ids = await _story(house)
+        planted.ids = await (story or _story)(house)
         house.forged_start()
         await house.deliver(folder, planted.settings)
         await make_checkpoint(open_checkpoint_desk(planted.settings, house.desk.ledger))

@@ -250,8 +250,8 @@ class TestSignatures:
     async def test_a_decision_row_that_nobody_signed_is_found(self, house: Planted) -> None:
         house.sql(
             "insert into decisions select 'DE-FORGED', ?, round, stage, person_id, group_name, verdict, digest, "
-            "amount_minor, comment, 'a.b.c', status, position, why, submitted_at, settled_at, basis from decisions "
-            "where approval_id = ?",
+            "amount_minor, comment, 'a.b.c', status, position, why, submitted_at, settled_at, basis, subject "
+            "from decisions where approval_id = ?",
             house.ids["waiting"],
             house.ids["approved"],
         )
@@ -452,8 +452,8 @@ class TestDuties:
     async def test_a_decision_left_unanswered_on_an_ended_request_is_found(self, house: Planted) -> None:
         house.sql(
             "insert into decisions select 'DE-LATE', approval_id, round, stage, person_id, group_name, verdict, "
-            "digest, amount_minor, comment, signed, 'submitted', null, why, submitted_at, null, basis from decisions "
-            "where approval_id = ?",
+            "digest, amount_minor, comment, signed, 'submitted', null, why, submitted_at, null, basis, subject "
+            "from decisions where approval_id = ?",
             house.ids["approved"],
         )
 

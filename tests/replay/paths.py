@@ -23,7 +23,7 @@ from plixo.signing.tokens import StaffSigner
 from plixo.store import decisions
 from starters.amending import AmendForm, _amend
 from starters.credits import Asked, request_credit
-from starters.decisions import Saying, _sign, send
+from starters.decisions import Saying, _sign, decide, send
 from starters.revival import latest_run, take_up_again
 from tests.support.house import House, credit_form
 from tests.support.operating import points, reset, run_of
@@ -316,6 +316,18 @@ async def escalated_then_decided_by_a_delegate(play: Play) -> str:
     play.clock.right()
     await play.until_event(asked, "TIMER_STARTED", 3)
     await play.decide(asked, "cfo")
+    return await play.ended(asked, State.EXECUTED)
+
+
+@path
+async def handed_on_nudged_and_decided_by_the_colleague(play: Play) -> str:
+    """Neither handing on nor a nudge is a step of the workflow's: it takes them up as it takes up a decision."""
+    asked = await play.waiting()
+    saying = Saying(play.house.people["controller"], Verdict.DELEGATE, "", play.clock(), to="p-finance")
+    handed = await decide(play.house.desk, asked.record.approval.approval_id, saying)
+    assert handed.answer == "accepted", handed.why
+    await play.decide(asked, "billing_admin", "nudge")
+    await play.decide(asked, "finance")
     return await play.ended(asked, State.EXECUTED)
 
 

@@ -39,6 +39,8 @@ SAID = {
     "return": "Returned. Who asked for it can change it, or withdraw it.",
     "answer": "Answered. It waits for a decision again, and the clock goes on.",
     "amend": "Changed. The history says what was decided before and is kept, and who is asked now.",
+    "handed": "It is handed on. Whoever decides by now has been written to.",
+    "nudged": "They were nudged; in their quiet hours it waits until the morning.",
     "kept": "Your decision is signed and kept; it is taken up as soon as the workflow can be reached.",
 }
 """What a page may be told to say after a form was sent; nothing else is ever repeated from an address."""
@@ -99,6 +101,35 @@ async def withdraw(visit: PageVisit, approval_id: str, sent: Fields) -> Response
     return RedirectResponse(f"/approvals/{approval_id}?said={said}", 303)
 
 
+@router.post("/approvals/{approval_id}/delegation")
+async def delegate(visit: PageVisit, approval_id: str, sent: Fields) -> Response:
+    """Hand one's part to a colleague."""
+    return await _handed(visit, approval_id, Verdict.DELEGATE, sent)
+
+
+@router.post("/approvals/{approval_id}/reassignment")
+async def reassign(visit: PageVisit, approval_id: str, sent: Fields) -> Response:
+    """Give a part to somebody where those who are asked cannot decide."""
+    return await _handed(visit, approval_id, Verdict.REASSIGN, sent)
+
+
+@router.post("/approvals/{approval_id}/nudge")
+async def nudge(visit: PageVisit, approval_id: str, sent: Fields) -> Response:
+    """Write to whoever still has to decide."""
+    return await _handed(visit, approval_id, Verdict.NUDGE, sent)
+
+
+async def _handed(visit: Visit, approval_id: str, verdict: Verdict, sent: Mapping[str, str]) -> Response:
+    await visible(visit, approval_id)
+    comment, to, group = (sent.get(name, "") for name in ("comment", "to", "group"))
+    try:
+        said = await _say(visit, approval_id, verdict, comment, to=to, group=group)
+    except Refused as refusal:
+        return await shown(visit, approval_id, {"refusal": refusal, "comment": comment})
+    words = {"accepted": {Verdict.NUDGE: "nudged"}.get(verdict, "handed")}.get(said, said)
+    return RedirectResponse(f"/approvals/{approval_id}?said={words}", 303)
+
+
 def _at_their_fields(problems: Sequence[Problem], verdict: str) -> Sequence[Problem]:
     """What is wrong with a comment, at the form that it was typed into."""
     return [replace(one, field=verdict) if verdict and one.field == "comment" else one for one in problems]
@@ -109,10 +140,18 @@ def _round(text: str) -> int | None:
 
 
 async def _say(
-    visit: Visit, approval_id: str, verdict: Verdict, comment: str, amount: str = "", *, seen: int | None = None
+    visit: Visit,
+    approval_id: str,
+    verdict: Verdict,
+    comment: str,
+    amount: str = "",
+    *,
+    seen: int | None = None,
+    to: str = "",
+    group: str = "",
 ) -> str:
     """Decide, and give the word that the page says about it."""
-    saying = Saying(visit.person, verdict, comment, visit.signed_in_at, amount, round=seen)
+    saying = Saying(visit.person, verdict, comment, visit.signed_in_at, amount, round=seen, to=to, group=group)
     answer = await decide(visit.desk, approval_id, saying)
     if answer.answer in {"conflict", "refused"}:
         raise Conflict.one("decision", f"decision_{answer.answer}", answer.why)

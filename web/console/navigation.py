@@ -40,6 +40,7 @@ def menu(person: Person, path: str, *, dev: bool, temporal: bool) -> tuple[Entry
     places += [("Customers", "/customers", bool(person.groups)), ("Invoices", "/invoices", bool(person.groups))]
     places += [("Finance", "/finance/sheet", may_see_books(person))]
     places += [("Policy", "/settings/policy", person.belongs_to(*POLICY_READERS))]
+    places += [("People", "/settings/people", bool(person.groups))]
     places += [("Audit", "/audit", person.belongs_to(*AUDITORS)), ("Mailbox", "/mailbox", dev)]
     places += [("Temporal", "/temporal", temporal and may_operate(person))]
     return tuple(Entry(label, place, _within(path, place)) for label, place, open_to in places if open_to)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from activities.instead import with_stand_ins
 from activities.standing import standing
 from plixo.domain.approval import OPEN, State
 from plixo.domain.change import TargetKind
@@ -23,9 +24,11 @@ from plixo.domain.refusals import NotAllowed, NotFound
 from plixo.messages.approvals import Standing
 from plixo.ports import Record, StoredDecision
 from plixo.store import approvals, audit, decisions, documents, inbox, people
+from plixo.store.ledger import SqlTransaction
 from web.console import timeline, year
 from web.console.deciding import Deciding, deciding
 from web.console.documents_view import Documents, documents_of
+from web.console.handing import HandingOn, handing_on
 from web.console.seats import deciding_does, seat_remark
 from web.console.words import WITH_REQUESTER, exact, target
 from web.identity import Visit
@@ -95,6 +98,7 @@ class RequestView:
         deciding_does: What the reader's approval and rejection would do, in words.
         held_since: Since when whoever holds it has; None where nobody does.
         changed: What its requester made another last, in words; empty where they did not.
+        handing: What the reader can do about who decides.
     """
 
     record: Record
@@ -110,6 +114,7 @@ class RequestView:
     deciding_does: str
     held_since: datetime | None
     changed: str
+    handing: HandingOn
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ async def visible(visit: Visit, approval_id: str) -> Record:
     if is_approval_id(approval_id):
         async with visit.desk.ledger.read() as session:
             record = await approvals.load(session, approval_id, lock=False)
+            if record:
+                record = await with_stand_ins(SqlTransaction(session), record, visit.now, visit.desk.trust.verifier)
     if record is None or not may_see(visit.person, record.approval.requester_id):
         raise NotFound.one("approval_id", "approval_unknown", "There is no such request; look for it in your inbox.")
     return record
@@ -158,6 +165,7 @@ async def view(visit: Visit, record: Record) -> RequestView:
         deciding_does=deciding_does(rows.record.approval, sending.what),
         held_since=_held_since(rows),
         changed=timeline.last_change(rows.lines),
+        handing=handing_on(visit, rows.record, rows.everybody.values()),
     )
 
 
@@ -293,11 +301,8 @@ def _escalations(record: Record, zone: str) -> list[str]:
     """Who may decide as well, by now and later on."""
     approval = record.approval
     stage, groups = approval.current_stage, approval.waiting_groups()
-    now = [
-        f"In place of {one.seat.label}, {one.label} may decide as well."
-        for one in approval.escalated
-        if not one.fallback
-    ]
+    everybody = (*approval.standing_in, *(one for one in approval.escalated if not one.fallback))
+    now = list(dict.fromkeys(f"In place of {one.seat.label}, {one.label} may decide as well." for one in everybody))
     if stage is None or record.moments is None:
         return now
     clocks = {seat.group: clock for seat, clock in stage.clocked()}

@@ -201,6 +201,11 @@ def _operated(detail: Detail) -> str:
     return f"asked Temporal by hand for {detail['asked']}"
 
 
+def _absent(detail: Detail) -> str:
+    until = datetime.fromtimestamp(detail["until"], UTC)
+    return f"said that somebody is away until {until:%-d %b %Y}, and who decides in their place"
+
+
 def _not_operated(detail: Detail) -> str:
     return f"asked Temporal by hand for {detail['asked']}, and may not"
 
@@ -249,6 +254,9 @@ _TELLERS: Final[dict[str, Callable[[Detail], str]]] = {
     "rates_draft_refused": _refused("was not let draft exchange rates"),
     "rates_publish_refused": _refused("was not let publish exchange rates"),
     "operation_refused": _not_operated,
+    "absence_entered": _absent,
+    "absence_ended": _plain("said that somebody is back"),
+    "absence_refused": _refused("was not let say who is away"),
 }
 _SETTLED: Final = frozenset({"decision_recorded", "decision_conflict", "decision_refused"})
 _BAD: Final = frozenset(
@@ -265,5 +273,6 @@ _BAD: Final = frozenset(
         "rates_publish_refused",
         "effect_done_after_refusal",
         "operation_refused",
+        "absence_refused",
     }
 )

@@ -56,6 +56,9 @@ SAID: Final = {
     Verdict.ANSWER: "answered",
     Verdict.AMEND: "changed it",
     Verdict.WITHDRAW: "took it back",
+    Verdict.DELEGATE: "handed it to a colleague",
+    Verdict.REASSIGN: "gave it to somebody else",
+    Verdict.NUDGE: "nudged whoever decides",
 }
 """What somebody did, in words."""
 

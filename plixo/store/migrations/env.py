@@ -5,7 +5,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-from plixo.store import models  # noqa: F401 - the tables are known once they are read
+from plixo.store import absence_rows, models  # noqa: F401 - the tables are known once they are read
 from plixo.store.base import Base
 from plixo.store.engine import open_engine
 

@@ -333,6 +333,7 @@ TAKES = {
     Verdict.AMEND: OPEN,
     Verdict.ANSWER: {State.NEEDS_INFORMATION},
     **{one: {State.WAITING} for one in (Verdict.APPROVE, Verdict.REJECT, Verdict.ASK, Verdict.RETURN)},
+    **{one: {State.WAITING} for one in (Verdict.DELEGATE, Verdict.REASSIGN, Verdict.NUDGE)},
 }
 
 

@@ -198,7 +198,7 @@ def test_a_decision_of_somebody_asked_stands() -> None:
             decision("p-c", None, Verdict.WITHDRAW),
             CONTROLLER,
             "not_requester",
-            "Only who asked for it can answer for it or withdraw it.",
+            "Only who asked for it can answer, nudge or withdraw.",
         ),
     ],
 )
@@ -212,7 +212,7 @@ def test_only_the_requester_withdraws() -> None:
     admin = person("p-admin", Group.BILLING_ADMIN)
     check_requester(waiting(Seat(C)), admin)
     check_decision(waiting(Seat(C)), decision("p-admin", None, Verdict.WITHDRAW), admin, "cus_1", 1)
-    expected = ("person", "not_requester", "Only who asked for it can answer for it or withdraw it.")
+    expected = ("person", "not_requester", "Only who asked for it can answer, nudge or withdraw.")
     assert refusal(lambda: check_requester(waiting(Seat(C)), CONTROLLER)) == expected
 
 

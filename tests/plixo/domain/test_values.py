@@ -34,7 +34,18 @@ def test_no_value_of_the_domain_changes_once_it_is_made(kind: type[Any]) -> None
 def test_the_words_that_are_stored_and_signed_stay_what_they_are() -> None:
     kinds = (Verdict, RateState, Route, TargetKind, EffectKind, EffectState)
     assert {kind.__name__: [word.value for word in kind] for kind in kinds} == {
-        "Verdict": ["approve", "reject", "ask", "return", "answer", "withdraw"],
+        "Verdict": [
+            "approve",
+            "reject",
+            "ask",
+            "return",
+            "answer",
+            "amend",
+            "withdraw",
+            "delegate",
+            "reassign",
+            "nudge",
+        ],
         "RateState": ["same", "fresh", "stale", "missing"],
         "Route": ["automatic", "controller", "legal", "both"],
         "TargetKind": ["invoice", "customer_balance"],

@@ -11,8 +11,8 @@ from plixo.config import Settings
 from plixo.mail.post_office import PostOffice, local_time, message_id
 from plixo.ports import Letter
 
-TEMPLATES = ["asked", "reminder", "executed", "rejected", "returned", "needs_attention"]
-ALL = [*TEMPLATES, "digest"]
+TEMPLATES = ["asked", "reminder", "executed", "rejected", "returned", "needs_attention", "instead", "nudge"]
+ALL = [*TEMPLATES, "digest", "absence"]
 APPROVAL = "CR-" + "A" * 26
 
 
@@ -39,13 +39,15 @@ def letter(template: str = "asked", key: str = "CR-1/asked/0.0/p-controller", **
         "comment": "Please attach the ticket.",
         "why": "The invoice was voided.",
         "stripe_object": "cn_1",
+        "why_you": "Legal is away until 7 Aug 2026",
+        "person": "Legal",
         "week": "2026-W31",
         "since": "27 Jul 2026",
         "until": "2 Aug 2026",
         "count": 2,
         "totals": ["4,380.00 USD"],
     }
-    line = {name: words.get(name, usual[name]) for name in ("amount", "customer", "reason", "requester")}
+    line = {name: words.get(name, usual[name]) for name in ("amount", "customer", "reason", "requester", "due")}
     usual["lines"] = [{**line, "approval_id": APPROVAL}]
     return Letter(key, "controller@plixo.example", template, {**usual, **words})
 

@@ -1,18 +1,20 @@
 """What the database itself refuses, whatever code or person writes to it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from plixo.domain.absence import Absence
 from plixo.domain.approval import State
 from plixo.domain.checkpoint import Checkpoint
 from plixo.domain.documents import Document, DocumentKind
 from plixo.domain.effects import Effect, EffectKind
 from plixo.domain.money import Money
 from plixo.ports import AuditEntry
-from plixo.store import checkpoints, documents, drafts, policies
+from plixo.store import absences, checkpoints, documents, drafts, policies
 from plixo.store.models import Base
 from tests.support.rows import NOW, Rows
 
@@ -56,6 +58,8 @@ MOVES = {
     },
     "amendments": set(),
     "decisions": {"status", "position", "why", "settled_at"},
+    "absences": set(),
+    "absence_returns": set(),
     "effects": {"state", "stripe_object", "why", "settled_at"},
     "audit": set(),
     "policies": set(),
@@ -114,6 +118,9 @@ async def filled(rows: Rows) -> str:
         await drafts.insert(tx.session, drafts.Draft("PD-1", "policy", "p-administrator", NOW, "hash", "{}", 1, ""))
         await drafts.publish(tx.session, "PD-1", 1, "p-controller", NOW)
         await documents.insert(tx.session, document(approval_id), b"%PDF-")
+        gone = Absence("AB-1", "p-controller", "p-cfo", NOW, NOW + timedelta(days=1), "p-controller")
+        await absences.insert(tx.session, gone, "signed", NOW)
+        await absences.end(tx.session, "AB-1", NOW, "p-controller", "signed")
         await checkpoints.insert(tx.session, Checkpoint(1, NOW.isoformat(), "root", 1, 3), "signed")
     return approval_id
 

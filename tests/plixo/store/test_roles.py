@@ -82,14 +82,14 @@ SIGNED = {
     "approvals": "approval_id kind request_id requester_id customer_id customer_name target_id change digest "
     "amount_minor currency base_minor base_currency rate rate_as_of policy path automatic signed created_at "
     "since_round routed_at",
-    "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment signed "
-    "submitted_at",
+    "decisions": "decision_id approval_id round stage person_id group_name verdict digest amount_minor comment subject "
+    "signed submitted_at",
     "amendments": "decision_id approval_id requester_id round since_round change digest amount_minor base_minor "
     "base_currency rate rate_as_of net_minor tax_minor gross_minor policy path automatic signed replaced created_at",
 }
 NOT_THE_WORKERS = (
     "sessions", "people", "policies", "policy_drafts", "policy_publications", "rates", "logins", "sign_in_attempts",
-    "documents", "document_parts", "amendments", "approvals", "decisions",
+    "absences", "absence_returns", "documents", "document_parts", "amendments", "approvals", "decisions",
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_what_was_signed_is_nobodys_to_change(granted: str, roles: Roles, table:
 @pytest.mark.asvs("16.4.2")
 def test_nothing_that_is_kept_is_removed_and_no_guard_taken_down(granted: str, roles: Roles) -> None:
     kept = ("approvals", "decisions", "amendments", "effects", "audit", "policies", "people", "outbox", "rates")
-    kept += ("policy_drafts", "policy_publications", "documents", "document_parts")
+    kept += ("policy_drafts", "policy_publications", "documents", "document_parts", "absences", "absence_returns")
     for role in (roles.staff, roles.worker):
         for table in kept:
             assert refused(granted, role, f"delete from {table} where false"), f"{role} {table}"

@@ -26,7 +26,7 @@ LEAVES = {place: app for place, app in ALL.items() if app.default_command}
 PROMISED = """
     db roles; backup; restore; temporal resume; worker promote;
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
-    approvals list;
+    approvals list; approvals delegate; approvals reassign; credit nudge; away; back;
     approvals show; approvals approve; approvals reject;
     approvals documents; approvals attach; approvals fetch; policy show; policy check;
     policy versions; policy drafts; policy draft; policy publish; policy simulate; policy rates show; policy rates set;
