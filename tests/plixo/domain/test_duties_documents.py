@@ -23,7 +23,7 @@ def person(who: str, *groups: Group, **rest: object) -> Person:
 
 def request(*stages: tuple[Group, ...], state: State = State.WAITING, **rest: object) -> Approval:
     path = ApprovalPath("r", "w", tuple(Stage(tuple(Seat(group) for group in groups), CLOCK) for groups in stages))
-    return Approval("CR-1", "p-admin", "digest", 100, path, state=state, **rest)  # type: ignore[arg-type]
+    return Approval("CR-1", "p-admin", "digest", 100, path, "credit", state=state, **rest)  # type: ignore[arg-type]
 
 
 REQUESTER, CONTROLLER, LEGAL, BOSS = person("p-admin"), person("p-c", C), person("p-l", L), person("p-cfo", CFO)

@@ -106,7 +106,7 @@ class Played:
 
 
 def played(path: ApprovalPath, people: Sequence[Person] = STAFF) -> Played:
-    found = Played(Approval("CR-1", "p-admin", CHANGE.digest, 1_000, path).opened(), tuple(people))
+    found = Played(Approval("CR-1", "p-admin", CHANGE.digest, 1_000, path, "credit").opened(), tuple(people))
     found.begin()
     return found
 

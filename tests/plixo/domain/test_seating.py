@@ -28,7 +28,7 @@ ANN, BEN, LEO, CHIEF = person("Ann", C), person("Ben", C), person("Leo", L), per
 
 
 def approval(*stages: Stage, requester: str = "p-admin") -> Approval:
-    return Approval("CR-1", requester, "digest", 1_000, ApprovalPath("r", "w", stages), state=State.WAITING)
+    return Approval("CR-1", requester, "digest", 1_000, ApprovalPath("r", "w", stages), "credit", state=State.WAITING)
 
 
 def stage(*seats: Seat, ends: bool = True) -> Stage:

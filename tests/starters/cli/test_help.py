@@ -27,6 +27,7 @@ PROMISED = """
     db roles; backup; restore; temporal resume; worker promote;
     up; demo; credit request; credit preview; credit show; credit list; credit withdraw; credit import;
     approvals list; approvals delegate; approvals reassign; credit nudge; away; back;
+    approvals ask; approvals answer; approvals return; approvals amend;
     approvals show; approvals approve; approvals reject;
     approvals documents; approvals attach; approvals fetch; policy show; policy check;
     policy versions; policy drafts; policy draft; policy publish; policy simulate; policy rates show; policy rates set;
