@@ -153,7 +153,7 @@ class Judge:
                 holds = stands_in(line.people, one.seat, clock, person_id, basis)
                 hold(holds and independent(line.people[person_id], now, self.seen), "no stand-in", person_id, basis)
 
-    def against(self, decision: Decision, record: Record, people: Directory, now: datetime) -> str:
+    def against(self, decision: Decision, record: Record, people: Directory, now: datetime) -> str:  # noqa: PLR0911 - one a reason
         """Why the decision must not be recorded now; empty where it must."""
         signed, at = self.genuine.get(decision.decision_id, (None, now))
         approval, person = record.approval, people.get(decision.person_id)
