@@ -28,7 +28,7 @@ from activities.effects import EffectActivities
 from demo.check_audit import check_audit
 from demo.check_database import read_house
 from demo.check_duties import check_duties
-from demo.check_effects import check_effects
+from demo.check_effects import check_effects, moved
 from demo.check_model import Scene
 from demo.check_signatures import load_keys
 from demo.check_signed import check_signed
@@ -226,7 +226,7 @@ class Live(Played):
         }
         ledger = [_entry(effect, made) for effect, made in self.stripe.made]
         scene = Scene(replace(house, **about), ledger, {}, None, self.keys)  # type: ignore[arg-type]
-        signed, findings = check_signed(scene)
+        signed, findings = check_signed(scene, moved(scene))
         allowed, _unfit = check_duties(scene, signed, frozenset())
         findings += [*check_effects(scene, signed, allowed), *check_audit(scene.house)]
         return [f"{one.what} of {one.approval_id}: {one.detail}" for one in findings]
