@@ -39,6 +39,7 @@ from plixo.signing.keys import load_or_create_signing_key
 from plixo.store import approvals, people
 from standin import inprocess
 from standin.settings import StandinSettings
+from starters.absences import TypedAbsence, go_away
 from starters.credits import request_credit
 from starters.decisions import Saying, decide
 from starters.desk import Desk
@@ -191,8 +192,20 @@ async def play(folder: Path, teller: Teller) -> check.Report:
         teller.say(
             f"And after {(weeks.clock() - began).days} days: {record.approval.state.label.lower()}. {record.why}"
         )
+        await _away(weeks, teller)
         await weeks.deliver()
         return await weeks.checked()
+
+
+async def _away(weeks: Weeks, teller: Teller) -> None:
+    """The Controller says that they are away, and who decides in their place."""
+    last = (weeks.clock() + timedelta(days=3)).date()
+    await go_away(weeks.desk, weeks.people["controller"], TypedAbsence("", last.isoformat(), "p-cfo", ""))
+    third = await weeks.ask("4000.00", "in_ExampleLogistics0042")
+    teller.say(f"{third}: this time the Controller said that they are away until {last:%A}, and the CFO decides.")
+    await weeks.decide(third, "cfo", Verdict.APPROVE)
+    ended = await weeks.until(third, State.EXECUTED)
+    teller.say(f"The CFO approved in their place at once. Applied in Stripe as {ended.stripe_object}.")
 
 
 async def _until_stand_ins(weeks: Weeks, approval_id: str, teller: Teller) -> str:

@@ -105,8 +105,8 @@ def test_in_the_long_week_a_stand_in_decided_and_what_nobody_took_up_ended(playe
     weeks = played.answer["weeks"]
     assert weeks["check"] == {"ok": True, "findings": []}
     told = [(one["status"], one["amount_minor"], one["decided_by"]) for one in weeks["approvals"]]
-    assert told == [("executed", 420000, ["p-cfo"]), ("withdrawn", 410000, [])]
-    assert [bool(one["stripe_object"]) for one in weeks["approvals"]] == [True, False]
+    assert sorted(told) == [("executed", 400000, ["p-cfo"]), ("executed", 420000, ["p-cfo"]), ("withdrawn", 410000, [])]
+    assert [bool(one["stripe_object"]) for one in weeks["approvals"]].count(True) == 2
 
 
 def test_what_the_folder_held_is_kept(played: Played) -> None:
