@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -38,6 +38,9 @@ from plixo.domain.money import Money
 from plixo.domain.refusals import Conflict, NotAllowed, Refused
 from plixo.messages.approvals import Decide, Recorded, Standing, Step
 from plixo.ports import AuditEntry, Calendars, Clock, Ledger, Letter, Record, StoredDecision, Transaction, Verifier
+
+OLD_NEWS: Final = timedelta(days=3)
+"""Nobody is written to of a request that should have ended so long ago."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,14 @@ class ApprovalActivities:
     async def _expire(self, tx: Transaction, record: Record, now: datetime) -> Record:
         """Where a state leads when its time is up."""
         was = record.approval.state
+        late = now - datetime.fromtimestamp(standing(record).expire_at, UTC)
         after = record.approval.withdrawn() if was is State.RETURNED else record.approval.returned()
         record = moved(record, after, now, why=_TIME_IS_UP[was])
         record = await with_clocks(tx, self.calendars, record, now)
         await tx.save(record)
         await tx.audit(_entry(record, "lapsed" if after.state is State.WITHDRAWN else "expired", "system"), now)
-        await _post(tx, await tell_requester(tx, record, after.state.value), now)
+        if after.state is not State.WITHDRAWN or late < OLD_NEWS:
+            await _post(tx, await tell_requester(tx, record, after.state.value), now)
         return record
 
     async def _remind(self, tx: Transaction, record: Record, now: datetime) -> Record:
@@ -191,7 +196,7 @@ class ApprovalActivities:
             verified_request(self.verifier, record, now=None)
         except NotAllowed as refusal:
             return await _refuse(tx, record, refusal, now)
-        if record.approval.state is State.RETURNED and record.moments is None:
+        if record.approval.state in {State.RETURNED, State.NEEDS_INFORMATION} and record.moments is None:
             # Returned right before its effect, or by a version that left it at that: its requester has time from then.
             since = record.ended_at or now
             record = await with_clocks(tx, self.calendars, replace(record, ended_at=None), since)

@@ -19,6 +19,7 @@ from plixo.domain.decision import Decision, Verdict
 from plixo.domain.duties import base_of, check_requester
 from plixo.domain.mandate import SignedRequest, decision_claims
 from plixo.domain.money import Money, convert
+from plixo.domain.people import Person
 from plixo.domain.previewed import Previewed
 from plixo.domain.refusals import Conflict, NotFound, Refused
 from plixo.domain.texts import MAX_NOTE, parse_text
@@ -89,7 +90,9 @@ async def preview_amendment(desk: Desk, approval_id: str, saying: Saying, form: 
         typed = _typed(record, form)
         _check_takes(record, typed, form)
     proposal = await propose(desk, typed)
-    kept = keeps(record.change, proposal.change)
+    async with desk.ledger.begin() as tx:
+        desk = await desk.up_to_date(tx.session)
+        kept = await _keeps(desk, tx, saying.person, record, proposal)
     if kept:
         routed = _kept(record, proposal)
         preview = await preview_path(desk, saying.person, proposal, routed, record.policy, but=approval_id)
@@ -228,11 +231,11 @@ async def _keep(
     approval, now = record.approval, desk.clock()
     await check_pending(tx.session, proposal, but=approval.approval_id)
     before = verified_request(desk.trust.verifier, record, now=None)
-    kept = keeps(before.change, proposal.change)
+    desk = await desk.up_to_date(tx.session)
+    kept = await _keeps(desk, tx, saying.person, record, proposal)
     if kept:
         routed, policy = _kept(record, proposal), before.policy
     else:
-        desk = await desk.up_to_date(tx.session)
         routed = await route(desk, tx.session, saying.person, proposal, but=approval.approval_id)
         policy = desk.policy.reference
     decision = _decision(record, saying, proposal, nth=len(await tx.amendments(approval.approval_id)))
@@ -263,6 +266,20 @@ async def _keep(
     detail = _detail(before, amendment, decision, shown)
     await tx.audit(AuditEntry(approval.approval_id, "decision_signed", saying.person.person_id, detail), now)
     return decision.decision_id
+
+
+async def _keeps(desk: Desk, tx: SqlTransaction, person: Person, record: Record, proposal: Proposal) -> bool:
+    """Whether the path stays and, with it, what was decided.
+
+    What was returned counted in no sum meanwhile: it is routed anew, and keeps only a path that would be the same.
+    """
+    approval = record.approval
+    if approval.path.automatic or not keeps(record.change, proposal.change):
+        return False
+    if approval.state is not State.RETURNED:
+        return True
+    anew = await route(desk, tx.session, person, proposal, but=approval.approval_id)
+    return anew.path == approval.path
 
 
 def _kept(record: Record, proposal: Proposal) -> Routed:

@@ -72,6 +72,7 @@ class ApprovalWorkflow:
         await self._open()
         await self._wait_for_people()
         while (executed := await self._apply_in_stripe()).reopens:
+            self._standing = replace(self._standing, state=State.RETURNED.value, next_event="")  # until it is read
             await self._open()
             await self._wait_for_people()
         self._say(f"**{State(executed.state).label}.** {executed.why}")
@@ -121,13 +122,16 @@ class ApprovalWorkflow:
 
     async def _open(self) -> None:
         self._say("Checking the signed request and finding its path.")
-        self._standing = await workflow.execute_activity_method(
+        standing = await workflow.execute_activity_method(
             ApprovalActivities.open,
             Step(self._approval_id),
             start_to_close_timeout=policies.DATABASE_TIMEOUT,
             retry_policy=policies.DATABASE,
             summary="Check the signed request and find its path",
         )
+        # What came back may have been amended, and taken up, while it was opened again.
+        if not self._opened or _order(standing) >= _order(self._standing):
+            self._standing = standing
         self._opened = True
 
     async def _wait_for_people(self) -> None:

@@ -60,7 +60,7 @@ def check_follows(before: SignedRequest, after: SignedRequest) -> None:
     if after.since_round == after.round:
         return
     kept = (before.since_round, before.path, before.policy) == (after.since_round, after.path, after.policy)
-    if not kept or not keeps(before.change, after.change):
+    if not kept or after.path.automatic or not keeps(before.change, after.change):
         raise NotAllowed.one("amendment", "decisions_not_kept", "The change keeps decisions that it must not keep.")
 
 

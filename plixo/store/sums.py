@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from plixo.domain.approval import COUNTED, State
 from plixo.domain.facts import Sums
-from plixo.store.models import ApprovalRow
+from plixo.store.models import AmendmentRow, ApprovalRow, DecisionRow
 
 
 async def lock(session: AsyncSession, *names: str) -> None:
@@ -47,7 +47,8 @@ async def read(
     }
     row = (await session.execute(_ALL, given)).mappings().one()
     own = (await session.execute(_OWN, {**given, "but": but})).mappings().one() if but else {}
-    return Sums(**{name: int(total) - int(own.get(name, 0)) for name, total in row.items()})
+    to_come = (await session.execute(_TO_COME, {**given, "but": but})).mappings().one()
+    return Sums(**{name: int(total) - int(own.get(name, 0)) + int(to_come[name]) for name, total in row.items()})
 
 
 _UNCOUNTED: Final = [state.value for state in State if state not in COUNTED]
@@ -107,3 +108,34 @@ _ROUTED: Final = _sums(_since_routed, _unindexed)
 _ITSELF: Final = _sums(_itself_since, _unindexed)
 _ALL: Final = select(*((_CREATED[name] + _ROUTED[name]).label(name) for name in _CREATED))
 _OWN: Final = select(*(total.label(name) for name, total in _ITSELF.items()))
+
+
+def _to_come() -> Select[int, int, int, int, int]:
+    """What signed amendments ask for that are not taken up yet; what they take the place of still counts beside it."""
+    mine, automatic = AmendmentRow.requester_id == bindparam("requester"), AmendmentRow.automatic.is_(True)
+    customer = ApprovalRow.customer_id == bindparam("customer")
+    today = AmendmentRow.created_at >= bindparam("today")
+
+    def one(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((and_(*conditions), AmendmentRow.base_minor), else_=0)), 0)
+
+    return (
+        select(
+            one(mine, automatic).label("requester_automatic"),
+            one(customer, automatic).label("customer_automatic"),
+            one(customer).label("customer_all"),
+            one(today).label("company_day"),
+            one(today, mine).label("requester_day"),
+        )
+        .select_from(AmendmentRow)
+        .join(DecisionRow, DecisionRow.decision_id == AmendmentRow.decision_id)
+        .join(ApprovalRow, ApprovalRow.approval_id == AmendmentRow.approval_id)
+        .where(
+            DecisionRow.status == "submitted",
+            AmendmentRow.approval_id != bindparam("but"),
+            AmendmentRow.created_at >= bindparam("since"),
+        )
+    )
+
+
+_TO_COME: Final = _to_come()

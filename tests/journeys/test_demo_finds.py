@@ -113,7 +113,7 @@ async def test_it_finds_a_decision_that_was_only_ever_written_into_the_database(
         left.stack.data / "plixo.db",
         "decisions",
         "insert into decisions select 'DE-PLANTED', ?, round, stage, 'p-legal', 'legal', verdict, digest, amount_minor,"
-        " comment, signed, status, position, why, submitted_at, settled_at, basis from decisions"
+        " comment, signed, status, position, why, submitted_at, settled_at, basis, subject from decisions"
         " where approval_id = ?",
         waiting["id"],
         decided["id"],

@@ -52,6 +52,10 @@ class MemoryTransaction:
     async def settle_decision(self, decision_id: str, status: str, why: str, now: datetime) -> None:  # noqa: ARG002
         self.tables.decisions[decision_id] = replace(self.tables.decisions[decision_id], status=status, why=why)
 
+    async def absences(self, since: datetime) -> Sequence[Any]:  # noqa: ARG002
+        """Nobody is away yet."""
+        return ()
+
     async def amendments(self, approval_id: str) -> Sequence[Any]:  # noqa: ARG002
         """No rule amends yet."""
         return ()
@@ -117,6 +121,11 @@ class Notary:
         if now is not None and now >= since + timedelta(days=7):
             raise NotAllowed.one("signature", "signature_expired", "This was signed too long ago; decide again.")
         return body
+
+    def signed_at(self, token: str) -> datetime:
+        if token not in self.signed:
+            raise NotAllowed.one("signature", "signature_invalid", "The signature is not the staff side's.")
+        return self.signed[token][2].replace(microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ STRIPE_ANSWERS: Final = (
     CallRefused("It is locked for good.", "resource_locked"),
 )
 _REQUESTERS: Final = {verdict for verdict in Verdict if verdict.by_requester}
+PLAYED: Final = sorted(verdict for verdict in Verdict if not verdict.hands_on and verdict is not Verdict.NUDGE)
+"""Handing on, re-assigning and nudging are not played: the judge has no rule for them."""
+
 _number: Final = st.integers(0, 11)
 
 
@@ -93,7 +96,7 @@ class Sequences(Acts):
             decision = self._decision(record, record.approval.requester_id, Verdict.ANSWER, None)
             self.run(self._sign(decision, at_once=True))
 
-    @rule(which=_number, who=_number, verdict=st.sampled_from(sorted(Verdict)), seat=st.integers(0, 2), off=_number)
+    @rule(which=_number, who=_number, verdict=st.sampled_from(PLAYED), seat=st.integers(0, 2), off=_number)
     def anybody_says(self, which: int, who: int, verdict: Verdict, seat: int, off: int) -> None:
         """Anything by anybody, signed all the same: for another stage, round, fingerprint, amount or basis."""
         record = self.record(which)

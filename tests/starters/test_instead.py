@@ -103,9 +103,9 @@ async def test_handed_on_again_the_last_word_counts_and_twice_the_same_is_one(of
     one = await say(office, approval_id, "controller", "delegate", to="p-finance")
     again = await say(office, approval_id, "controller", "delegate", to="p-finance")
     assert one.decision_id == again.decision_id
-    await say(office, approval_id, "controller", "delegate", to="p-operator")
+    await say(office, approval_id, "controller", "delegate", to="p-legal")
     assert await refused(office, approval_id, "finance", "approve") == "not_asked"
-    assert (await say(office, approval_id, "operator", "approve")).answer == "accepted"
+    assert (await say(office, approval_id, "legal", "approve")).answer == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -288,11 +288,11 @@ async def test_what_was_signed_while_somebody_was_away_counts_after_they_are_bac
 
 async def test_a_chain_is_followed_and_its_last_is_written_to(office: Office) -> None:
     await away(office, "controller", "finance")
-    await away(office, "finance", "operator")
+    await away(office, "finance", "legal")
     approval_id = await office.asked()
     (letter,) = await office.rows.letters("instead")
-    assert letter.recipient == "operator@plixo.example"
-    answer = await say(office, approval_id, "operator", "approve")
+    assert letter.recipient == "legal@plixo.example"
+    answer = await say(office, approval_id, "legal", "approve")
     assert answer.record.approval.decisions[-1].basis == "delegate:p-controller"
     assert await executed(office, approval_id) == State.EXECUTED
 
@@ -300,8 +300,8 @@ async def test_a_chain_is_followed_and_its_last_is_written_to(office: Office) ->
 async def test_whoever_stands_in_for_a_delegate_decides_for_who_handed_it_on(office: Office) -> None:
     approval_id = await office.asked()
     await say(office, approval_id, "controller", "delegate", to="p-finance")
-    await away(office, "finance", "operator")
-    answer = await say(office, approval_id, "operator", "approve")
+    await away(office, "finance", "legal")
+    answer = await say(office, approval_id, "legal", "approve")
     assert answer.record.approval.decisions[-1].basis == "delegate:p-controller"
     assert await executed(office, approval_id) == State.EXECUTED
 
@@ -395,10 +395,10 @@ async def test_when_an_absence_begins_who_stands_in_is_told_once_of_what_waits_b
     )  # fmt: skip
     assert [one["approval_id"] for one in letter.context["lines"]] == [approval_id]
     assert other not in str(letter.context), "what who is away asked for themselves is for nobody who stands in"
-    await away(office, "finance", "operator")
+    await away(office, "finance", "legal")
     assert await look() == 2, "the next in the chain is told of both who are away"
     assert {one.recipient for one in await office.rows.letters("absence")} == {
-        "finance@plixo.example", "operator@plixo.example",
+        "finance@plixo.example", "legal@plixo.example",
     }  # fmt: skip
 
 

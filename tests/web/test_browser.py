@@ -164,6 +164,36 @@ def test_what_stripe_is_told_shows_by_itself(served: Any, watch: Any) -> None:
     expect(page.locator("#standing")).to_contain_text("Waiting on Controller", timeout=8000)
 
 
+def test_a_question_on_a_phone_is_answered_and_what_was_asked_for_is_changed_and_approved(
+    served: Any, watch: Any
+) -> None:
+    customer, invoice = customer_with_invoice(served, "Example Question")
+    requester, controller = watch("billing-admin", PHONE), watch("controller", PHONE)
+    path = ask(requester, customer, invoice, "800.00")
+    controller.goto(path)
+    controller.get_by_text("Ask for information", exact=True).click()
+    controller.get_by_label("Your question").fill("Which outage?")
+    controller.get_by_role("button", name="Ask it").click()
+    expect(controller.get_by_text("The clock stands still until it is answered.").first).to_be_visible()
+    requester.goto("/approvals?tab=mine")
+    requester.get_by_role("link", name="Example Question").click()
+    requester.get_by_label("Your answer").fill("The one of May.")
+    requester.get_by_role("button", name="Answer", exact=True).click()
+    expect(requester.locator("#standing")).to_contain_text("Waiting on Controller")
+    requester.get_by_role("button", name="Change it").click()
+    requester.get_by_label("Amount, gross").fill("750.00")
+    requester.get_by_role("button", name="Check it").click()
+    expect(requester.get_by_text("What was decided before is kept.")).to_be_visible()
+    requester.get_by_role("button", name="Change it").click()
+    expect(requester.get_by_role("heading", level=1)).to_contain_text("750.00")
+    controller.goto(path)
+    expect(controller.locator("#decide")).to_contain_text("The one of May.")
+    expect(controller.locator("#decide")).to_contain_text("the amount is 750.00 USD instead of 800.00 USD")
+    controller.get_by_role("button", name="Approve 750.00 USD").click()
+    expect(controller.locator("#standing")).to_contain_text("Applied in Stripe")
+    assert [note["total"] for note in served.house.books.credit_notes(invoice)] == [75_000]
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_a_policy_is_drafted_tried_and_published_without_javascript(
     served: Any, watch: Any, screen: dict[str, int]
@@ -218,33 +248,3 @@ def test_a_document_is_added_listed_and_taken_along(
     assert coming.value.suggested_filename == "x" * 80 + ".html.pdf"
     assert coming.value.path().read_bytes() == content
     assert httpx.URL(controller.url).path == path, "and the page is still there"
-
-
-def test_a_question_on_a_phone_is_answered_and_what_was_asked_for_is_changed_and_approved(
-    served: Any, watch: Any
-) -> None:
-    customer, invoice = customer_with_invoice(served, "Example Question")
-    requester, controller = watch("billing-admin", PHONE), watch("controller", PHONE)
-    path = ask(requester, customer, invoice, "800.00")
-    controller.goto(path)
-    controller.get_by_text("Ask for information", exact=True).click()
-    controller.get_by_label("Your question").fill("Which outage?")
-    controller.get_by_role("button", name="Ask it").click()
-    expect(controller.get_by_text("The clock stands still until it is answered.").first).to_be_visible()
-    requester.goto("/approvals?tab=mine")
-    requester.get_by_role("link", name="Example Question").click()
-    requester.get_by_label("Your answer").fill("The one of May.")
-    requester.get_by_role("button", name="Answer", exact=True).click()
-    expect(requester.locator("#standing")).to_contain_text("Waiting on Controller")
-    requester.get_by_role("button", name="Change it").click()
-    requester.get_by_label("Amount, gross").fill("750.00")
-    requester.get_by_role("button", name="Check it").click()
-    expect(requester.get_by_text("What was decided before is kept.")).to_be_visible()
-    requester.get_by_role("button", name="Change it").click()
-    expect(requester.get_by_role("heading", level=1)).to_contain_text("750.00")
-    controller.goto(path)
-    expect(controller.locator("#decide")).to_contain_text("The one of May.")
-    expect(controller.locator("#decide")).to_contain_text("the amount is 750.00 USD instead of 800.00 USD")
-    controller.get_by_role("button", name="Approve 750.00 USD").click()
-    expect(controller.locator("#standing")).to_contain_text("Applied in Stripe")
-    assert [note["total"] for note in served.house.books.credit_notes(invoice)] == [75_000]

@@ -251,7 +251,11 @@ def any_decision(draw: st.DrawFn) -> Decision:
         stage=draw(st.sampled_from([0, 0, 1])),
         person_id=draw(st.sampled_from(["p-1", "p-2", "p-3", "p-4"])),
         group=group,
-        verdict=draw(st.sampled_from([Verdict.APPROVE] * 8 + [one for one in Verdict if one is not Verdict.APPROVE])),
+        verdict=draw(
+            st.sampled_from(
+                [Verdict.APPROVE] * 8 + [one for one in Verdict if one not in {Verdict.APPROVE, Verdict.AMEND}]
+            )
+        ),
         digest=draw(st.sampled_from(["digest", "digest", "digest", "other"])),
         amount_minor=100,
     )

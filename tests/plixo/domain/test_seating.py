@@ -106,7 +106,7 @@ def test_who_has_decided_in_an_earlier_stage_could_not_fill_a_later_one() -> Non
     later = replace(approval(*stages), stage=1, decisions=(said,))
     (one,) = seatings(stages[1], [ANN, BEN], Case(later, "cus_1", 1_000))
     assert (names(one), one.unable) == (["Ben"], ((ANN, "has decided already"),))
-    (again,) = seatings(stages[1], [ANN, BEN], Case(replace(later, round=1), "cus_1", 1_000))
+    (again,) = seatings(stages[1], [ANN, BEN], Case(replace(later, round=1, since_round=1), "cus_1", 1_000))
     assert names(again) == ["Ann", "Ben"]
 
 

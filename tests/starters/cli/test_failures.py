@@ -36,7 +36,7 @@ def one_line(ran: Ran, code: int) -> str:
     [
         (("nonsense",), 'Unknown command "nonsense"'),
         (("credi",), 'Did you mean "credit"?'),
-        (("credit", "nonsense"), "Available commands: import, request, preview, show, list, withdraw."),
+        (("credit", "nonsense"), "Available commands: import, request, preview, show, list, withdraw, nudge."),
         (("credit", "show"), "APPROVAL_ID is missing: The request's id"),
         (("status", "--nonsense"), "Unknown option: --nonsense"),
         (("status", "--as"), "--as"),

@@ -133,6 +133,7 @@ def test_an_empty_list_says_what_would_be_in_it(  # noqa: PLR0917 - pytest hands
     said: str,
 ) -> None:
     api.on("GET", path, answer)
+    api.on("GET", "absences", {"absences": []})
     assert said in " ".join(plixo(*words).out.split())
 
 
