@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
-.PHONY: demo up test check faults sequences mutants bench pictures lock sbom clean
+.PHONY: demo up test check faults limits sequences mutants bench pictures lock sbom clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/runtime: requirements.lock pyproject.toml
@@ -41,6 +41,9 @@ bench: $(VENV)/dev  ## Measure the product against the barest workflow of the sa
 
 faults: $(VENV)/dev  ## Play a seed's faults and check what became of every request (SEED=n, FAULTS=long, JSON=1)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(filter long,$(FAULTS)),--long) $(if $(JSON),--json)
+
+limits: $(VENV)/dev  ## Meet those of Temporal's limits that take the machine for themselves, one test after the other
+	@$(BIN)/python -m pytest -m flood tests/workflows
 
 sequences: $(VENV)/dev  ## Play 10,000 random sequences in memory and 200 on the real workflow (SEED=n, SEQUENCES="--engine 500")
 	@$(BIN)/python -m tests.sequences $(if $(SEED),--seed $(SEED)) $(SEQUENCES)

@@ -156,6 +156,7 @@ async def test_what_comes_while_as_many_updates_as_fit_are_in_flight_is_kept_and
         await agreed(house, asked)
 
 
+@pytest.mark.flood
 async def test_as_many_updates_as_one_run_takes_and_more_are_answered_by_one_run_after_another(tmp_path: Path) -> None:
     async with limited(tmp_path, history_maxTotalUpdates=8) as house, working(house.workshop):
         asked = await half_asked(house)
@@ -202,6 +203,7 @@ async def test_a_decision_that_neither_update_nor_signal_can_carry_is_kept_and_s
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.flood
 async def test_thousands_of_signals_to_one_request_hold_up_nothing_that_was_signed(tmp_path: Path) -> None:
     async with limited(tmp_path, limit_historyCount_suggestContinueAsNew=1000) as house, working(house.workshop):
         asked, other = await half_asked(house), await house.ask("700.00", reason="goodwill")
@@ -228,6 +230,7 @@ async def _rises(house: House, asked: Asked) -> bool:
     return await refusals(house, asked) > 0
 
 
+@pytest.mark.flood
 async def test_a_run_whose_history_is_too_long_is_ended_by_the_server_and_the_request_goes_on(tmp_path: Path) -> None:
     limits = {"limit_historyCount_error": 120, "limit_historyCount_suggestContinueAsNew": 100_000}
     async with limited(tmp_path, **limits) as house, working(house.workshop):
