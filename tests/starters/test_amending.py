@@ -1,6 +1,7 @@
 """Amending a request on the staff side: read anew, routed anew, signed, stored, and told after that."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,6 +163,52 @@ async def test_what_was_returned_can_be_asked_for_again_as_it_was(office: Office
         State.WAITING,
         1,
     )
+
+
+async def test_what_was_returned_keeps_no_path_that_it_would_not_get_today(either_office: Office) -> None:
+    """It counted in no sum meanwhile: two of 20,000 to one customer need Legal as well."""
+    office = either_office
+    approval_id = await office.asked("20000.00")
+    await office.decide(approval_id, "controller", "return")
+    assert (await routed(office, await office.asked("20000.00")))[1] == ("Controller",)
+    await office.amend(approval_id, amount="19999.00")
+    assert (await routed(office, approval_id))[1:] == (("Controller and Legal",), 1, 1)
+
+
+async def test_what_was_returned_and_needs_no_others_today_keeps_what_was_decided(office: Office) -> None:
+    approval_id = await office.asked("38000.00")
+    await office.decide(approval_id, "legal")
+    await office.decide(approval_id, "controller", "return")
+    await office.amend(approval_id, amount="30000.00")
+    assert (await routed(office, approval_id))[1:] == (("Controller and Legal",), 1, 0)
+    assert (await office.rows.record(approval_id)).approval.has_decided("p-legal")
+
+
+async def test_what_policy_alone_approved_is_routed_anew_however_much_less_is_asked_for(office: Office) -> None:
+    approval_id = await office.asked("450.00")
+    async with office.rows.ledger.begin() as tx:
+        record = await tx.approval(approval_id)
+        assert record is not None
+        assert record.approval.path.automatic
+        await tx.save(replace(record, approval=record.approval.returned()))
+    for _ in range(2):
+        await office.asked("450.00")
+    await office.amend(approval_id, amount="449.00")
+    assert (await routed(office, approval_id))[1:] == (("Controller",), 1, 1)
+
+
+async def test_amendments_that_are_signed_count_in_the_sums_before_anything_has_taken_them_up(
+    either_office: Office,
+) -> None:
+    """A customer's automatic credits come to 1,000 in 30 days, also while Temporal is away."""
+    office = either_office
+    asked = [await office.asked("600.00") for _ in range(3)]
+    office.temporal.updating = office.temporal.signalling = away(RPCStatusCode.UNAVAILABLE)
+    for approval_id in asked:
+        assert (await office.amend(approval_id, amount="450.00", note="Less, and told anew.")).answer == "kept"
+    async with office.rows.ledger.begin() as tx:
+        signed = [said for approval_id in asked for said in await tx.amendments(approval_id)]
+    assert [said.request.path.automatic for said in signed] == [True, True, False]
 
 
 async def test_what_has_ended_takes_none(office: Office) -> None:
