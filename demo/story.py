@@ -188,12 +188,12 @@ class Story:
         invoice = "in_ExampleClinics0031"
         made = await self._ask("cus_ExampleClinics", "600.00", "service_outage", invoice=invoice)
         await self._until_waiting(made)
-        words = "The outage was shorter: ask for 500.00."
+        words = "The outage was shorter: ask for 550.00."
         _must_be(await self.actors["controller"].decide(made["approval_id"], "return", words), "accepted")
         back = await self._show(made)
         self.teller.say(f"{back['state_text']} by the Controller: “{words}”")
-        _must_be(await self.actors["billing_admin"].amend(made["approval_id"], amount="500.00"), "accepted")
-        self.teller.say("The billing admin changed it to 500.00 USD; it waits for the Controller again.")
+        _must_be(await self.actors["billing_admin"].amend(made["approval_id"], amount="550.00"), "accepted")
+        self.teller.say("The billing admin changed it to 550.00 USD; it waits for the Controller again.")
         await self._approve(made, "controller")
         ended = await self._until_ended(made)
         self.teller.say(f"{ended['state_text']}: {_usd(ended['agreed_minor'])} USD, as it was asked for at last.")

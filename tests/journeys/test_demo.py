@@ -36,9 +36,9 @@ TOLD = [
     (7, "rejected", 64000, ["Controller"], ["p-controller"]),
     (7, "withdrawn", 90000, ["Controller"], ["p-billing-admin"]),
     (7, "executed", 45000, ["Controller"], ["p-controller"]),
-    (7, "executed", 50000, ["Controller"], ["p-controller"]),
+    (7, "executed", 55000, ["Controller"], ["p-controller"]),
 ]
-CHANGED_MINOR = 50000
+CHANGED_MINOR = 55000
 """The request that was returned, changed and approved: it costs what two do."""
 
 OUTSIDE = {4, 6}

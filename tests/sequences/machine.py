@@ -174,6 +174,7 @@ class Sequences(Acts):
         for nth in range(3):
             self.run(self._say(which, who + nth, Verdict.APPROVE, 0, at_once=True))
         self.run(self.house.stripe_says(STRIPE_SAYS[0]))
+        self.run(self.house.settle())  # it may have been away, and is back with that
 
     @rule(which=_number, who=_number, part=st.integers(2, 5))
     def less(self, which: int, who: int, part: int) -> None:
