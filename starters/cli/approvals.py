@@ -177,7 +177,8 @@ def amend(
 ) -> None:
     """Change a request of yours that nobody has applied yet; what is not given stays as it is.
 
-    A smaller amount keeps what was approved; anything else is asked anew.
+    A smaller amount keeps what was approved, unless it was returned and needs others by now; anything else is asked
+    anew.
 
     Args:
         approval_id: Its id.

@@ -81,7 +81,7 @@ async def preview_amending(call: ApiCall, approval_id: str, wanted: AmendmentIn)
 
 @approval_routes.post("/approvals/{approval_id}/amendment", responses=failures(409))
 async def amend_it(call: ApiCall, approval_id: str, wanted: AmendmentIn) -> AnswerOut:
-    """Change your own request; a smaller amount keeps what was approved, anything else is asked anew."""
+    """Change your own request; less keeps what was approved where nobody else is needed, all else is asked anew."""
     return await _told(call, await amend(call.desk, approval_id, *_amending(call, wanted)))
 
 
